@@ -1,0 +1,1 @@
+//! Clock, shutdown, durable files and tracing set-up, shared by every process on the box.

@@ -1,0 +1,119 @@
+//! Where a camera's stream is fetched from.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// An `rtsp` URL (RFC 2326, 3.2) with a host. Credentials in it never reach `Display` or `Debug`.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StreamUrl(Url);
+
+/// Why a text is not a stream address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StreamUrlError {
+    /// Not a URL at all.
+    #[error("a stream address looks like rtsp://192.0.2.7/stream1")]
+    Malformed(#[source] url::ParseError),
+    /// A URL, but not one a recorder can play.
+    #[error("a stream address starts with rtsp:// and names a host; this one starts with {0}://")]
+    Scheme(String),
+    /// No host to connect to.
+    #[error("the stream address names no host")]
+    Host,
+}
+
+impl StreamUrl {
+    /// The URL without user name and password.
+    pub fn without_credentials(&self) -> Url {
+        let mut url = self.0.clone();
+        // Both fail only for URLs without a host, which the constructor refuses.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url
+    }
+
+    /// User name and password, if the URL carries a user name. Never log them.
+    pub fn credentials(&self) -> Option<(&str, &str)> {
+        let name = self.0.username();
+        (!name.is_empty()).then(|| (name, self.0.password().unwrap_or_default()))
+    }
+
+    /// The host as written: an address or a name.
+    pub fn host(&self) -> &str {
+        self.0
+            .host_str()
+            .expect("the constructor refuses URLs without a host")
+    }
+}
+
+impl FromStr for StreamUrl {
+    type Err = StreamUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url = Url::parse(text.trim()).map_err(StreamUrlError::Malformed)?;
+        if url.scheme() != "rtsp" {
+            return Err(StreamUrlError::Scheme(url.scheme().to_owned()));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(StreamUrlError::Host);
+        }
+        Ok(Self(url))
+    }
+}
+
+impl TryFrom<String> for StreamUrl {
+    type Error = StreamUrlError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<StreamUrl> for String {
+    fn from(url: StreamUrl) -> Self {
+        url.0.into()
+    }
+}
+
+impl fmt::Display for StreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.without_credentials().fmt(f)
+    }
+}
+
+impl fmt::Debug for StreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hides_credentials_when_printed() {
+        let url: StreamUrl = "rtsp://admin:s3cret@192.0.2.7:8554/main".parse().unwrap();
+        assert_eq!(url.to_string(), "rtsp://192.0.2.7:8554/main");
+        assert_eq!(format!("{url:?}"), "rtsp://192.0.2.7:8554/main");
+        assert_eq!(url.credentials(), Some(("admin", "s3cret")));
+        assert_eq!(url.host(), "192.0.2.7");
+    }
+
+    #[test]
+    fn refuses_what_a_recorder_cannot_play() {
+        assert_eq!(
+            "http://192.0.2.7/".parse::<StreamUrl>(),
+            Err(StreamUrlError::Scheme("http".into()))
+        );
+        assert!(matches!(
+            "main".parse::<StreamUrl>(),
+            Err(StreamUrlError::Malformed(_))
+        ));
+        assert_eq!("rtsp:/main".parse::<StreamUrl>(), Err(StreamUrlError::Host));
+    }
+}

@@ -1,0 +1,2 @@
+//! The sealgate command.
+fn main() {}

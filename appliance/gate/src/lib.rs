@@ -1,0 +1,1 @@
+//! Decides which cameras may stream, and why not; pure.

@@ -1,0 +1,1 @@
+//! Puts the gate's decision into nftables.

@@ -1,0 +1,1 @@
+//! RTSP in, fragmented MP4 to disk and to viewers, retention.

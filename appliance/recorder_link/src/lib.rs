@@ -1,0 +1,16 @@
+//! What crosses the Unix socket between supervisor and recorder.
+//!
+//! Each message is one frame: a 32-bit big-endian length, then that many bytes, at most
+//! a fixed limit. A connection carries [`Request`]s from the supervisor, each answered
+//! by one [`Reply`]; after `Reply::Live` the connection carries live frames until either
+//! side closes it.
+//!
+//! Invariant: the desired set is declarative. Sending it twice changes nothing, and what it
+//! does not name is not recorded. Deliberately absent: licenses, MAC decisions, the TPM.
+
+mod messages;
+
+pub use messages::{
+    CameraStatus, DesiredCamera, DesiredSet, RecorderRefusal, RecorderStatus, Recording, Reply,
+    Request, SessionState,
+};

@@ -1,0 +1,142 @@
+//! Requests, replies and what they carry.
+
+use sealgate_camera::{CameraId, StreamUrl};
+use serde::{Deserialize, Serialize};
+
+/// What the supervisor asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// Record exactly these cameras; stop every other at once.
+    SetDesired(DesiredSet),
+    /// What each desired camera is doing.
+    Status,
+    /// Newest first; at most `limit` entries of one camera, or of all.
+    Recordings {
+        /// Only this camera's recordings, if given.
+        camera: Option<CameraId>,
+        /// How many at most.
+        limit: u32,
+    },
+    /// Turn this connection into a stream of live frames of one desired camera.
+    Live {
+        /// The camera to watch.
+        camera: CameraId,
+    },
+}
+
+/// The cameras that are to be recorded, and nothing else.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DesiredSet {
+    /// Each camera at most once.
+    pub cameras: Vec<DesiredCamera>,
+}
+
+/// One camera to record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DesiredCamera {
+    /// Which camera.
+    pub camera: CameraId,
+    /// Where its main stream is; may carry credentials.
+    pub stream: StreamUrl,
+}
+
+/// What the recorder answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// Taken over.
+    Done,
+    /// Answer to [`Request::Status`].
+    Status(RecorderStatus),
+    /// Answer to [`Request::Recordings`].
+    Recordings {
+        /// Newest first.
+        recordings: Vec<Recording>,
+    },
+    /// From here on the connection carries live frames.
+    Live,
+    /// The request was understood and refused.
+    Refused(RecorderRefusal),
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "refusal", rename_all = "snake_case")]
+pub enum RecorderRefusal {
+    /// The camera is not in the desired set.
+    #[error("camera {camera} is not being recorded")]
+    NotDesired {
+        /// Which camera.
+        camera: CameraId,
+    },
+    /// Too many viewers of one camera.
+    #[error("camera {camera} has as many viewers as it can serve")]
+    TooManyViewers {
+        /// Which camera.
+        camera: CameraId,
+    },
+    /// The index of recordings could not be read.
+    #[error("the index of recordings could not be read")]
+    Index,
+}
+
+/// The recorder's state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecorderStatus {
+    /// One entry per desired camera.
+    pub cameras: Vec<CameraStatus>,
+    /// Bytes free on the disk that holds recordings.
+    pub free_bytes: u64,
+    /// Bytes on that disk in total.
+    pub total_bytes: u64,
+}
+
+/// One camera's state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CameraStatus {
+    /// Which camera.
+    pub camera: CameraId,
+    /// What its session is doing.
+    pub session: SessionState,
+    /// Frames received since the recorder started.
+    pub frames: u64,
+    /// Bytes written to disk since the recorder started.
+    pub recorded_bytes: u64,
+    /// When the newest frame arrived, milliseconds since the Unix epoch.
+    pub newest_frame_utc_ms: Option<i64>,
+}
+
+/// The state of one camera's RTSP session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum SessionState {
+    /// Connecting for the first time, or again after a failure.
+    Connecting,
+    /// Frames arrive and are written.
+    Recording,
+    /// The last attempt failed; the next follows by itself.
+    Waiting {
+        /// What failed, for a person.
+        reason: String,
+        /// Milliseconds until the next attempt.
+        retry_in_ms: u64,
+    },
+}
+
+/// One finished or growing recording file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    /// Which camera.
+    pub camera: CameraId,
+    /// Path below the recordings folder.
+    pub file: String,
+    /// When its first frame arrived, milliseconds since the Unix epoch.
+    pub start_utc_ms: i64,
+    /// Length of the video in it, milliseconds.
+    pub duration_ms: u64,
+    /// Size of the file, bytes.
+    pub size_bytes: u64,
+    /// The file is still being written.
+    pub growing: bool,
+}

@@ -1,0 +1,1 @@
+//! The supervisor's SQL: settings, users, sessions, channels, audit; migrations.

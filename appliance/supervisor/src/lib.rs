@@ -1,0 +1,1 @@
+//! The licensing supervisor: configuration, wiring, license import, privileges.

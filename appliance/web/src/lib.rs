@@ -1,0 +1,1 @@
+//! The owner's pages and API; one small trait per room of the box.

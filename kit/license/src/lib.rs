@@ -1,0 +1,1 @@
+//! The wire contract of box and portal: documents, signatures, binding proofs.

@@ -1,0 +1,1 @@
+//! The visual language: layout, forms, tables, icons, the small script.

@@ -1,0 +1,6 @@
+//! Requests that the box or the portal could not take.
+
+use crate::Entry;
+
+/// The entries of this prefix.
+pub const ENTRIES: &[Entry] = &[];

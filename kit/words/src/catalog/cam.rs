@@ -1,0 +1,6 @@
+//! Cameras and channels.
+
+use crate::Entry;
+
+/// The entries of this prefix.
+pub const ENTRIES: &[Entry] = &[];

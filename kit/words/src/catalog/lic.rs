@@ -1,0 +1,6 @@
+//! License files that can't be used here.
+
+use crate::Entry;
+
+/// The entries of this prefix.
+pub const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,6 @@
+//! The recorder.
+
+use crate::Entry;
+
+/// The entries of this prefix.
+pub const ENTRIES: &[Entry] = &[];

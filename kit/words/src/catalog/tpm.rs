@@ -1,0 +1,6 @@
+//! The box's TPM.
+
+use crate::Entry;
+
+/// The entries of this prefix.
+pub const ENTRIES: &[Entry] = &[];

@@ -1,0 +1,1 @@
+//! The license portal: distributors, projects, servers, issue, update, return, history.

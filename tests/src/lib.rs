@@ -1,0 +1,1 @@
+//! Harness and journeys: QEMU, swtpm, cameras, portal, browser.
