@@ -1,5 +1,7 @@
 //! The portal rules, case by case.
 
+#![allow(clippy::unwrap_used)]
+
 use sealgate_portal::rules::{
     Ask, Counts, Decision, MAX_OUTSTANDING, Observation, Refusal, Row, answer,
 };

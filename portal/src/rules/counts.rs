@@ -94,6 +94,7 @@ impl From<Counts> for BTreeMap<String, u32> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
