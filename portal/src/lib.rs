@@ -6,7 +6,9 @@
 //! - [`journal`]: what was handed out, beside the database.
 //! - [`signer`]: the vendor's keys.
 //! - [`desk`]: what people do here, without HTTP.
+//! - [`web`]: the same over HTTP.
 
+pub mod cli;
 pub mod desk;
 pub mod evidence;
 pub mod journal;
@@ -14,3 +16,4 @@ pub mod rules;
 pub mod signer;
 pub mod store;
 pub mod trust;
+pub mod web;

@@ -9,17 +9,16 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::accounts::check_counts;
-use super::projects::{visible_project, visible_server};
+use super::charge::{Changes, check_balance};
+use super::projects::visible_server;
 use super::request::{Admitted, admit};
-use super::restore::head_text;
-use super::{Actor, Desk, DeskError, fact};
+use super::{Actor, Desk, DeskError};
 use crate::journal::{
     DistributorRef, IssuedRecord, ProjectRef, ProvenRecord, Record, ServerRef, TpmRef,
 };
 use crate::rules::{self, Ask, Counts, Decision, NewLicense, Observation, Row};
 use crate::store::{
-    Distributor, DistributorId, FileId, LedgerEntry, LedgerReason, LicenseFile, Project, Server,
-    ServerId, StoreError, Tpm, TpmId, Tx, UserId,
+    Distributor, FileId, LicenseFile, Project, Server, ServerId, StoreError, Tpm, TpmId, Tx,
 };
 
 /// What is wanted for a server.
@@ -56,15 +55,46 @@ pub struct Issuance {
     pub license_id: Option<String>,
 }
 
-/// A server's licenses, newest first.
-#[derive(Debug, Clone)]
-pub struct ServerLicenses {
-    /// The files, each with its license's id.
-    pub files: Vec<(String, LicenseFile)>,
-}
-
 /// What a transaction came to: kept either way, as what a request proves stays known.
 type Outcome = Result<Issuance, DeskError>;
+
+/// One order, as far as it does not change.
+struct Case<'a> {
+    server: &'a Server,
+    project: &'a Project,
+    /// The TPM's state before the request.
+    before: &'a Row,
+    admitted: &'a Admitted,
+}
+
+impl Case<'_> {
+    /// What the server's newest license gives.
+    fn current(&self) -> Counts {
+        self.before
+            .newest()
+            .map(|newest| newest.counts.clone())
+            .unwrap_or_default()
+    }
+
+    fn issuance(
+        &self,
+        tpm: &Tpm,
+        after: &Counts,
+        file: Option<LicenseFile>,
+        again: bool,
+    ) -> Issuance {
+        Issuance {
+            current: self.current(),
+            after: after.clone(),
+            charged: tpm.row.charged.clone(),
+            waiting_for_return: tpm.row.waiting_for_return(),
+            serial: self.admitted.serial.clone(),
+            again,
+            license_id: file.is_some().then(|| tpm.license_id()),
+            file,
+        }
+    }
+}
 
 impl Desk {
     /// Makes the license for a request, or hands out the one that answers it already.
@@ -106,10 +136,6 @@ impl Desk {
         let (server, project) = visible_server(tx, actor, order.server)?;
         let mut tpm = self.tpm_of(tx, actor, &server, admitted)?;
         let before = tpm.row.clone();
-        let current = before
-            .newest()
-            .map(|newest| newest.counts.clone())
-            .unwrap_or_default();
         let seen = Observation {
             counter: admitted.request.counter().counter,
             proof_of: proof_of(tx, &tpm, admitted)?,
@@ -118,116 +144,107 @@ impl Desk {
         };
         let answer = rules::answer(&before, &seen, &order.ask);
         tpm.row = answer.row;
-        let mut records = Vec::new();
-        if let (Some(file_id), true) = (&seen.proof_of, tpm.row != before) {
-            records.push(Record::Proven(ProvenRecord {
-                at_utc_ms: self.now().as_millisecond(),
-                tpm: tpm.identity.clone(),
-                file_id: FileId(file_id.clone()),
-                counter: seen.counter,
-                credits: seen.credits,
-                request_sha256: seen.request_sha256,
-            }));
-        }
-
-        let made = match answer.decision {
-            Ok(Decision::New(made)) => {
-                match check_balance(tx, project.distributor, &before, &tpm.row, &made)? {
-                    Ok(()) => Ok(Some(made)),
-                    Err(short) => Err(short),
-                }
-            }
-            Ok(Decision::Again(_)) => Ok(None),
-            Err(refusal) => Err(DeskError::Rules(refusal)),
+        let proven = self.proven_record(&tpm, &before, &seen);
+        let case = Case {
+            server: &server,
+            project: &project,
+            before: &before,
+            admitted,
         };
-        let issuance =
-            |row: &Row, after: Counts, file: Option<LicenseFile>, again: bool| Issuance {
-                current: current.clone(),
-                after,
-                charged: row.charged.clone(),
-                waiting_for_return: row.waiting_for_return(),
-                serial: admitted.serial.clone(),
-                again,
-                license_id: file.is_some().then(|| license_id.clone()),
-                file,
-            };
-        match made {
+        let decision = match answer.decision {
+            Ok(Decision::New(made)) => {
+                check_balance(tx, project.distributor, &before, &tpm.row, &made)?
+                    .map(|()| Decision::New(made))
+            }
+            Ok(again) => Ok(again),
+            Err(refusal) => Err(refusal.into()),
+        };
+        let mut changes = Changes {
+            before: &before,
+            records: proven.into_iter().collect(),
+            note: format!("request of {}", tpm.serial),
+            actor: actor.user,
+        };
+        match decision {
             Err(refusal) => {
+                // What the request proves stays known; a TPM that never got a license is
+                // not remembered.
                 if !order.dry_run && tpm.id != TpmId::default() {
-                    self.keep(tx, &before, &tpm, records, Some(actor.user), journaled)?;
+                    self.keep(tx, &tpm, changes, journaled)?;
                 }
                 Ok(Err(refusal))
             }
-            Ok(None) => {
-                let Ok(Decision::Again(license)) = rules::decide(&tpm.row, &seen, &order.ask)
-                else {
-                    return Err(DeskError::NotFound { what: "license" });
-                };
-                if !order.dry_run {
-                    self.keep(tx, &before, &tpm, records, Some(actor.user), journaled)?;
-                }
+            Ok(Decision::Again(license)) => {
                 let (file, _) = tx
                     .file(&FileId(license.id))?
                     .ok_or(DeskError::NotFound { what: "license" })?;
-                Ok(Ok(issuance(
-                    &tpm.row,
-                    file.counts.clone(),
-                    Some(file),
-                    true,
-                )))
-            }
-            Ok(Some(made)) if order.dry_run => {
-                let mut row = tpm.row.clone();
-                row.enter(String::new(), seen.request_sha256, &made);
-                Ok(Ok(issuance(&row, made.counts, None, false)))
-            }
-            Ok(Some(made)) => {
-                let distributor =
-                    tx.distributor(project.distributor)?
-                        .ok_or(DeskError::NotFound {
-                            what: "distributor",
-                        })?;
-                let file = self.make_file(
-                    &tpm,
-                    admitted,
-                    &made,
-                    &Names {
-                        server: server.name.clone(),
-                        project: project.name.clone(),
-                        distributor: distributor.name.clone(),
-                    },
-                    &mut rand::rng(),
-                )?;
-                if tpm.id == TpmId::default() {
-                    tpm.id = tx.insert_tpm(&tpm)?;
+                if !order.dry_run {
+                    self.keep(tx, &tpm, changes, journaled)?;
                 }
-                let file = LicenseFile {
-                    tpm: tpm.id,
-                    ..file
-                };
-                tx.insert_file(&file)?;
-                tpm.row.enter(file.id.0.clone(), seen.request_sha256, &made);
-                records.push(self.issued_record(&distributor, &project, &server, &tpm, &file));
-                self.keep(tx, &before, &tpm, records, Some(actor.user), journaled)?;
+                Ok(Ok(case.issuance(&tpm, &license.counts, Some(file), true)))
+            }
+            Ok(Decision::New(made)) if order.dry_run => {
+                tpm.row.enter(String::new(), seen.request_sha256, &made);
+                Ok(Ok(case.issuance(&tpm, &made.counts, None, false)))
+            }
+            Ok(Decision::New(made)) => {
+                let (file, record) = self.make(tx, &case, &mut tpm, &made)?;
+                changes.note = format!("license {}", file.id);
+                changes.records.push(record);
                 let object = format!("server:{}", server.id);
                 let detail = json!({
-                    "license": license_id,
-                    "revision": file.revision,
+                    "file": file.id,
                     "serial": tpm.serial,
-                    "before": current,
+                    "before": case.current(),
                     "after": file.counts,
                     "charged": tpm.row.charged,
                 });
                 self.audit(tx, Some(actor.user), "license.issue", object, detail)?;
+                self.keep(tx, &tpm, changes, journaled)?;
                 tracing::info!(license = %file.id, server = %server.id, "license issued");
-                Ok(Ok(issuance(
-                    &tpm.row,
-                    file.counts.clone(),
-                    Some(file),
-                    false,
-                )))
+                Ok(Ok(case.issuance(&tpm, &made.counts, Some(file), false)))
             }
         }
+    }
+
+    fn proven_record(&self, tpm: &Tpm, before: &Row, seen: &Observation) -> Option<Record> {
+        let file_id = seen.proof_of.as_ref().filter(|_| tpm.row != *before)?;
+        Some(Record::Proven(ProvenRecord {
+            at_utc_ms: self.now().as_millisecond(),
+            tpm: tpm.identity.clone(),
+            file_id: FileId(file_id.clone()),
+            counter: seen.counter,
+            credits: seen.credits,
+            request_sha256: seen.request_sha256,
+        }))
+    }
+
+    /// Signs a new license and enters it for its TPM.
+    fn make(
+        &self,
+        tx: &mut dyn Tx,
+        case: &Case<'_>,
+        tpm: &mut Tpm,
+        made: &NewLicense,
+    ) -> Result<(LicenseFile, Record), DeskError> {
+        let distributor = tx
+            .distributor(case.project.distributor)?
+            .ok_or(DeskError::NotFound {
+                what: "distributor",
+            })?;
+        let names = Names {
+            server: case.server.name.clone(),
+            project: case.project.name.clone(),
+            distributor: distributor.name.clone(),
+        };
+        if tpm.id == TpmId::default() {
+            tpm.id = tx.insert_tpm(tpm)?;
+        }
+        let file = self.make_file(tpm, case.admitted, made, &names, &mut rand::rng())?;
+        tx.insert_file(&file)?;
+        tpm.row.enter(file.id.0.clone(), file.request_sha256, made);
+        let record = self.issued_record(&distributor, case, tpm, &file);
+        Ok((file, record))
     }
 
     /// The state of the request's TPM: known, or new for this server.
@@ -274,30 +291,6 @@ impl Desk {
             license_number: tx.next_license_number()?,
             row: Row::default(),
         })
-    }
-
-    /// Stores the TPM's state with its ledger entries; the journal first.
-    fn keep(
-        &self,
-        tx: &mut dyn Tx,
-        before: &Row,
-        tpm: &Tpm,
-        records: Vec<Record>,
-        actor: Option<UserId>,
-        journaled: &mut bool,
-    ) -> Result<(), DeskError> {
-        let note = match records.last() {
-            Some(Record::Issued(issued)) => format!("license {}", issued.file_id),
-            _ => format!("request of {}", tpm.serial),
-        };
-        settle(tx, before, tpm, self.now().as_millisecond(), actor, &note)?;
-        if !records.is_empty() {
-            *journaled = true;
-            let mut journal = self.journal();
-            let head = journal.append(records)?;
-            tx.set_meta(fact::JOURNAL_HEAD, &head_text(head))?;
-        }
-        Ok(())
     }
 
     fn make_file(
@@ -352,11 +345,11 @@ impl Desk {
     fn issued_record(
         &self,
         distributor: &Distributor,
-        project: &Project,
-        server: &Server,
+        case: &Case<'_>,
         tpm: &Tpm,
         file: &LicenseFile,
     ) -> Record {
+        let (server, project) = (case.server, case.project);
         Record::Issued(Box::new(IssuedRecord {
             at_utc_ms: self.now().as_millisecond(),
             distributor: DistributorRef {
@@ -383,38 +376,6 @@ impl Desk {
             text: file.text.clone(),
         }))
     }
-
-    /// The licenses of a server, newest first.
-    ///
-    /// # Errors
-    /// There is no such server, or none that this person may know of.
-    pub fn licenses(&self, actor: &Actor, server: ServerId) -> Result<ServerLicenses, DeskError> {
-        self.transact(|tx| {
-            visible_server(tx, actor, server)?;
-            let mut files = Vec::new();
-            for tpm in tx.tpms_of_server(server)? {
-                for file in tx.files_of_tpm(tpm.id)? {
-                    files.push((tpm.license_id(), file));
-                }
-            }
-            files.reverse();
-            Ok(ServerLicenses { files })
-        })
-    }
-
-    /// A license file, to be downloaded once more.
-    ///
-    /// # Errors
-    /// There is none, or none that this person may know of.
-    pub fn license_file(&self, actor: &Actor, id: &FileId) -> Result<LicenseFile, DeskError> {
-        let missing = || DeskError::NotFound { what: "license" };
-        self.transact(|tx| {
-            let (file, server) = tx.file(id)?.ok_or_else(missing)?;
-            let (server, _) = visible_server(tx, actor, server).map_err(|_| missing())?;
-            visible_project(tx, actor, server.project).map_err(|_| missing())?;
-            Ok(file)
-        })
-    }
 }
 
 /// The license whose activation secret made the request's HMAC.
@@ -426,77 +387,4 @@ fn proof_of(tx: &mut dyn Tx, tpm: &Tpm, admitted: &Admitted) -> Result<Option<St
     let file = (files.iter().rev())
         .find(|file| admitted.request.proves(file.activation_secret.as_slice()));
     Ok(file.map(|file| file.id.0.clone()))
-}
-
-/// Does the distributor have what the row's charge rises by? What this very request
-/// credits counts.
-fn check_balance(
-    tx: &mut dyn Tx,
-    distributor: DistributorId,
-    before: &Row,
-    seen: &Row,
-    made: &NewLicense,
-) -> Result<Result<(), DeskError>, StoreError> {
-    let balances = tx.balances(distributor)?;
-    for (kind, now, then) in seen.charged.side_by_side(&made.charged) {
-        let needed = i64::from(then) - i64::from(now);
-        let credited = i64::from(before.charged.get(kind)) - i64::from(now);
-        let available = balances
-            .iter()
-            .find(|balance| balance.kind == kind)
-            .map_or(0, |balance| balance.available)
-            + credited;
-        if needed > 0 && needed > available {
-            return Ok(Err(DeskError::Balance {
-                kind: kind.to_owned(),
-                available,
-                needed,
-            }));
-        }
-    }
-    Ok(Ok(()))
-}
-
-/// Writes back a TPM's state, and what its charge changed to the ledger of the
-/// distributor whose server it is.
-pub(super) fn settle(
-    tx: &mut dyn Tx,
-    before: &Row,
-    tpm: &Tpm,
-    at_utc_ms: i64,
-    actor: Option<UserId>,
-    note: &str,
-) -> Result<(), StoreError> {
-    tx.update_tpm(tpm)?;
-    let missing = StoreError::Unreadable {
-        column: "server_id",
-    };
-    let Some(server) = tx.server(tpm.server)? else {
-        return Err(missing);
-    };
-    let Some(project) = tx.project(server.project)? else {
-        return Err(missing);
-    };
-    for (kind, was, is) in before.charged.side_by_side(&tpm.row.charged) {
-        let delta = i64::from(was) - i64::from(is);
-        if delta == 0 {
-            continue;
-        }
-        tx.append_ledger(&LedgerEntry {
-            at_utc_ms,
-            distributor: project.distributor,
-            kind: kind.to_owned(),
-            delta,
-            reason: if delta < 0 {
-                LedgerReason::Charge
-            } else {
-                LedgerReason::Credit
-            },
-            tpm: Some(tpm.id),
-            note: note.to_owned(),
-            actor,
-            idempotency_key: None,
-        })?;
-    }
-    Ok(())
 }

@@ -6,12 +6,15 @@
 
 mod accounts;
 mod attempts;
+mod charge;
 mod error;
 mod issue;
+mod licenses;
 mod passwords;
 mod projects;
 mod request;
 mod restore;
+mod roots;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -26,10 +29,13 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserId, transact};
 
 pub use accounts::{NewSession, SESSION_HOURS};
+pub(crate) use error::problem;
 pub use error::{DeskError, OpenError};
-pub use issue::{Issuance, Order, ServerLicenses};
+pub use issue::{Issuance, Order};
+pub use licenses::ServerLicenses;
 pub use projects::{ProjectView, ServerView};
-pub use setup::{FirstAdmin, Initialised, PASSWORD_LINK_HOURS};
+pub use roots::{EkRootFile, add_ek_roots, list_ek_roots};
+pub use setup::{FirstAdmin, Initialised, PASSWORD_LINK_HOURS, initialise};
 
 /// The database's file in the data folder.
 pub const DATABASE_FILE: &str = "portal.db";
@@ -217,5 +223,3 @@ pub fn open_store(places: &Places) -> Result<(SqliteStore, Flavour), OpenError> 
     let flavour = setup::flavour_of(&store)?;
     Ok((store, flavour))
 }
-
-pub use setup::initialise;

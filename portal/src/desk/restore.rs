@@ -9,7 +9,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use super::issue::settle;
+use super::charge::settle;
 use super::{JOURNAL_FILE, OpenError, fact};
 use crate::journal::{Head, IssuedRecord, Journal, ProvenRecord, Record};
 use crate::rules::{self, Observation, Row};

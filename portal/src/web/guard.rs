@@ -48,7 +48,10 @@ fn refuse(path: &str, error: DeskError) -> Response {
 /// say where such a request comes from; programs, which have no cookie to be abused, say
 /// nothing.
 async fn check_origin(request: Request, next: Next) -> Response {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let safe = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     if !safe && !comes_from_here(request.headers()) {
         return refuse(request.uri().path(), DeskError::OtherOrigin);
     }

@@ -156,8 +156,7 @@ mod tests {
 
     #[test]
     fn reads_forms_as_browsers_write_them() {
-        let pairs: Vec<_> =
-            form_pairs(b"a=1&b=x+y%2Fz&c&&d=100%&e=%zz&f=%C3%A4").collect();
+        let pairs: Vec<_> = form_pairs(b"a=1&b=x+y%2Fz&c&&d=100%&e=%zz&f=%C3%A4").collect();
         let expected = [
             ("a", "1"),
             ("b", "x y/z"),

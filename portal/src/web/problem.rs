@@ -61,8 +61,8 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-API-006" => StatusCode::METHOD_NOT_ALLOWED,
         "SG-POR-011" | "SG-POR-040" => StatusCode::SERVICE_UNAVAILABLE,
         "SG-POR-016" => StatusCode::GONE,
-        "SG-POR-001" | "SG-POR-002" | "SG-POR-003" | "SG-POR-004" | "SG-POR-005"
-        | "SG-POR-006" | "SG-POR-008" | "SG-POR-010" => StatusCode::CONFLICT,
+        "SG-POR-001" | "SG-POR-002" | "SG-POR-003" | "SG-POR-004" | "SG-POR-005" | "SG-POR-006"
+        | "SG-POR-008" | "SG-POR-010" => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

@@ -102,9 +102,11 @@ pub(crate) async fn require(
     match refused {
         // A form that was filled in is lost here, and says so by the sign-in page.
         DeskError::NotSignedIn if request.method() == Method::GET => {
-            let next_page = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            let query: String =
-                url_encode(next_page);
+            let next_page = request
+                .uri()
+                .path_and_query()
+                .map_or("/", |path| path.as_str());
+            let query: String = url_encode(next_page);
             Redirect::to(&format!("/sign-in?next={query}")).into_response()
         }
         DeskError::NotSignedIn => Redirect::to("/sign-in").into_response(),

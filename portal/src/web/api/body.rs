@@ -53,7 +53,11 @@ impl<T: FromStr> FromRequestParts<App> for Id<T> {
     type Rejection = ApiProblem;
 
     async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiProblem> {
-        let missing = || ApiProblem::from(DeskError::NotFound { what: "such object" });
+        let missing = || {
+            ApiProblem::from(DeskError::NotFound {
+                what: "such object",
+            })
+        };
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|_| missing())?;

@@ -1,13 +1,11 @@
 //! Licenses: issue, list, download.
 
-use std::collections::BTreeMap;
-
 use axum::extract::{Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::ProblemSchema;
 use super::accounts::instant;
@@ -39,8 +37,7 @@ pub(crate) struct NewLicense {
 }
 
 /// The same switch in the address.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Deserialize)]
 pub(crate) struct DryRun {
     /// Only say what would change.
     #[serde(default)]
@@ -104,7 +101,10 @@ fn file_name(file: &LicenseFile) -> String {
 
 /// Makes the license for a request, or hands out the one that answers it already.
 #[utoipa::path(
-    post, path = "/api/v1/servers/{id}/licenses", params(("id" = String, Path), DryRun),
+    post, path = "/api/v1/servers/{id}/licenses", params(
+        ("id" = String, Path),
+        ("dry_run" = Option<bool>, Query, description = "Only say what would change"),
+    ),
     request_body = NewLicense,
     responses(
         (status = 201, description = "A new license", body = IssuanceBody),
