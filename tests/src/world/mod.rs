@@ -1,0 +1,4 @@
+//! What a journey happens in: cameras, a portal, a box, and the networks between.
+
+pub mod namespaces;
+pub mod process;
