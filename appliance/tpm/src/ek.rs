@@ -9,7 +9,9 @@ use tss_esapi::{
     constants::SessionType,
     handles::{AuthHandle, KeyHandle, ObjectHandle, PersistentTpmHandle, SessionHandle, TpmHandle},
     interface_types::{
-        algorithm::HashingAlgorithm, ecc::EccCurve, key_bits::RsaKeyBits,
+        algorithm::HashingAlgorithm,
+        ecc::EccCurve,
+        key_bits::RsaKeyBits,
         resource_handles::Hierarchy,
         session_handles::{AuthSession, PolicySession},
     },
@@ -159,7 +161,10 @@ fn persistent(
         Ok((key, public, bytes))
     };
     let (key, public, bytes) = read(context).map_err(TpmError::ReadPublic)?;
-    Ok((same_template(&public, template) && certifies(certificate, &public)).then_some((key, bytes)))
+    Ok(
+        (same_template(&public, template) && certifies(certificate, &public))
+            .then_some((key, bytes)),
+    )
 }
 
 /// Equal but for the unique part.
@@ -182,7 +187,12 @@ fn same_template(a: &Public, b: &Public) -> bool {
             },
         ) => {
             (a_attributes, a_hash, a_policy, a_parameters)
-                == (object_attributes, name_hashing_algorithm, auth_policy, parameters)
+                == (
+                    object_attributes,
+                    name_hashing_algorithm,
+                    auth_policy,
+                    parameters,
+                )
         }
         (
             Public::Ecc {
@@ -201,7 +211,12 @@ fn same_template(a: &Public, b: &Public) -> bool {
             },
         ) => {
             (a_attributes, a_hash, a_policy, a_parameters)
-                == (object_attributes, name_hashing_algorithm, auth_policy, parameters)
+                == (
+                    object_attributes,
+                    name_hashing_algorithm,
+                    auth_policy,
+                    parameters,
+                )
         }
         _ => false,
     }
@@ -251,6 +266,20 @@ impl Tpm {
         Ok(found)
     }
 
+    /// Whether one of this TPM's endorsement keys has this Name. Slow where the answer is
+    /// no: every key has to be derived.
+    ///
+    /// # Errors
+    /// The operation that failed.
+    pub fn has_ek(&mut self, ek_name: &TpmName) -> Result<bool, TpmError> {
+        let mut context = self.connect()?;
+        match find_ek(&mut context, ek_name) {
+            Ok(ek) => ek.flush(&mut context).map(|()| true),
+            Err(TpmError::NoSuchEk) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// TPM2_ActivateCredential: gives the secret that the portal wrapped for this TPM's
     /// endorsement key *and* attestation key.
     ///
@@ -275,10 +304,10 @@ impl Tpm {
         let ek = find_ek(&mut context, ek_name)?;
         let ak = create_ak(&mut context)?;
         let session = ek_session(&mut context, ek.kind)?;
-        let activated = context.execute_with_sessions(
-            (EMPTY_PASSWORD, Some(session), None),
-            |context| context.activate_credential(ak.handle, ek.handle, blob, secret),
-        );
+        let activated = context
+            .execute_with_sessions((EMPTY_PASSWORD, Some(session), None), |context| {
+                context.activate_credential(ak.handle, ek.handle, blob, secret)
+            });
         if let AuthSession::PolicySession(_) = session {
             // A used policy session ends by itself only when the command succeeds.
             let _ = context.flush_context(ObjectHandle::from(SessionHandle::from(session)));

@@ -140,7 +140,9 @@ pub enum TpmError {
     #[error("this TPM has no license counter")]
     NotProvisioned,
     /// Something else lives at the counter's index.
-    #[error("NV index {index:#010x} is not a license counter (attributes {attributes:#010x}, {size} bytes)")]
+    #[error(
+        "NV index {index:#010x} is not a license counter (attributes {attributes:#010x}, {size} bytes)"
+    )]
     CounterForeign {
         /// The NV index.
         index: u32,

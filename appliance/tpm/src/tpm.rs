@@ -254,7 +254,9 @@ impl NvIndex {
         let mut data = Vec::with_capacity(size);
         while data.len() < size {
             let wanted = (size - data.len()).min(PIECE);
-            let range = u16::try_from(wanted).ok().zip(u16::try_from(data.len()).ok());
+            let range = u16::try_from(wanted)
+                .ok()
+                .zip(u16::try_from(data.len()).ok());
             let Some((wanted, offset)) = range else {
                 return Err(TpmError::Garbage {
                     what: "an NV index larger than 64 KiB",
