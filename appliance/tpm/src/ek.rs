@@ -6,6 +6,7 @@ use sealgate_license::tpm_wire::{HashAlgorithm, TpmName};
 use tss_esapi::{
     Context,
     abstraction::{AsymmetricAlgorithmSelection, ek::create_ek_public_from_default_template_2},
+    attributes::SessionAttributesBuilder,
     constants::SessionType,
     handles::{AuthHandle, KeyHandle, ObjectHandle, PersistentTpmHandle, SessionHandle, TpmHandle},
     interface_types::{
@@ -15,7 +16,7 @@ use tss_esapi::{
         resource_handles::Hierarchy,
         session_handles::{AuthSession, PolicySession},
     },
-    structures::{EncryptedSecret, IdObject, Public, SymmetricDefinition},
+    structures::{Digest, DigestList, EncryptedSecret, IdObject, Public, SymmetricDefinition},
     traits::Marshall as _,
 };
 use zeroize::Zeroizing;
@@ -308,10 +309,9 @@ impl Tpm {
             .execute_with_sessions((EMPTY_PASSWORD, Some(session), None), |context| {
                 context.activate_credential(ak.handle, ek.handle, blob, secret)
             });
-        if let AuthSession::PolicySession(_) = session {
-            // A used policy session ends by itself only when the command succeeds.
-            let _ = context.flush_context(ObjectHandle::from(SessionHandle::from(session)));
-        }
+        context
+            .flush_context(ObjectHandle::from(SessionHandle::from(session)))
+            .map_err(TpmError::Flush)?;
         ak.flush(&mut context)?;
         ek.flush(&mut context)?;
         let activated = activated.map_err(TpmError::Activate)?;
@@ -341,13 +341,29 @@ fn find_ek(context: &mut Context, name: &TpmName) -> Result<LoadedEk, TpmError> 
     Err(TpmError::NoSuchEk)
 }
 
-/// What authorises the use of an endorsement key: PolicySecret of the endorsement
-/// hierarchy (PolicyA) for the low-range templates; the high-range ones have
-/// userWithAuth and an empty password (EK Credential Profile 2.5, B.3 and B.4).
+/// PolicyA with SHA-384, and PolicyC: the branches of PolicyB, which the high-range
+/// templates carry (EK Credential Profile 2.5, B.6).
+const POLICY_A_SHA384: [u8; 48] = [
+    0x8b, 0xbf, 0x22, 0x66, 0x53, 0x7c, 0x17, 0x1c, 0xb5, 0x6e, 0x40, 0x3c, 0x4d, 0xc1, 0xd4, 0xb6,
+    0x4f, 0x43, 0x26, 0x11, 0xdc, 0x38, 0x6e, 0x6f, 0x53, 0x20, 0x50, 0xc3, 0x27, 0x8c, 0x93, 0x0e,
+    0x14, 0x3e, 0x8b, 0xb1, 0x13, 0x38, 0x24, 0xcc, 0xb4, 0x31, 0x05, 0x38, 0x71, 0xc6, 0xdb, 0x53,
+];
+const POLICY_C_SHA384: [u8; 48] = [
+    0xd6, 0x03, 0x2c, 0xe6, 0x1f, 0x2f, 0xb3, 0xc2, 0x40, 0xeb, 0x3c, 0xf6, 0xa3, 0x32, 0x37, 0xef,
+    0x2b, 0x6a, 0x16, 0xf4, 0x29, 0x3c, 0x22, 0xb4, 0x55, 0xe2, 0x61, 0xcf, 0xfd, 0x21, 0x7a, 0xd5,
+    0xb4, 0x94, 0x7c, 0x2d, 0x73, 0xe6, 0x30, 0x05, 0xee, 0xd2, 0xdc, 0x2b, 0x35, 0x93, 0xd1, 0x65,
+];
+
+/// A session that satisfies the template's policy: PolicySecret of the endorsement
+/// hierarchy (PolicyA), and for P-384 the PolicyOR around it (PolicyB).
+///
+/// The high-range template would take its empty password as well, but endorsement keys
+/// lack noDA: after such a use a power cut counts as a failed authorisation.
 fn ek_session(context: &mut Context, kind: EkKind) -> Result<AuthSession, TpmError> {
-    if kind == EkKind::P384 {
-        return Ok(AuthSession::Password);
-    }
+    let hash = match kind.name_algorithm() {
+        HashAlgorithm::Sha256 => HashingAlgorithm::Sha256,
+        HashAlgorithm::Sha384 => HashingAlgorithm::Sha384,
+    };
     let satisfy = |context: &mut Context| {
         let session = context
             .execute_without_session(|context| {
@@ -357,12 +373,17 @@ fn ek_session(context: &mut Context, kind: EkKind) -> Result<AuthSession, TpmErr
                     None,
                     SessionType::Policy,
                     SymmetricDefinition::AES_128_CFB,
-                    HashingAlgorithm::Sha256,
+                    hash,
                 )
             })?
             .ok_or(tss_esapi::Error::WrapperError(
                 tss_esapi::WrapperErrorKind::WrongValueFromTpm,
             ))?;
+        // Otherwise the TPM ends the session after a command that succeeds, and only then.
+        let (attributes, mask) = SessionAttributesBuilder::new()
+            .with_continue_session(true)
+            .build();
+        context.tr_sess_set_attributes(session, attributes, mask)?;
         let policy = PolicySession::try_from(session)?;
         context.execute_with_session(EMPTY_PASSWORD, |context| {
             context.policy_secret(
@@ -374,6 +395,12 @@ fn ek_session(context: &mut Context, kind: EkKind) -> Result<AuthSession, TpmErr
                 None,
             )
         })?;
+        if kind == EkKind::P384 {
+            let mut branches = DigestList::new();
+            branches.add(Digest::try_from(POLICY_A_SHA384.as_slice())?)?;
+            branches.add(Digest::try_from(POLICY_C_SHA384.as_slice())?)?;
+            context.execute_without_session(|context| context.policy_or(policy, branches))?;
+        }
         Ok(session)
     };
     satisfy(context).map_err(TpmError::EkPolicy)
