@@ -25,6 +25,9 @@ const ROUND: Duration = Duration::from_secs(5);
 /// How soon a round that failed is repeated.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long a fresh start waits for the first camera to be seen.
+const FIRST_SIGHTINGS: Duration = Duration::from_secs(3);
+
 /// What the last round saw and did.
 #[derive(Debug, Clone, Default)]
 pub struct Picture {
@@ -56,7 +59,7 @@ pub struct Desk {
     /// Channels and known cameras.
     pub store: Arc<Store>,
     /// The kernel's rules.
-    pub gate: KernelGate,
+    pub gate: Arc<KernelGate>,
     /// The recorder.
     pub recorder: RecorderClient,
     /// What is on the camera ports.
@@ -112,6 +115,7 @@ async fn run(
     shutdown: Shutdown,
 ) {
     let mut last = Arc::new(Picture::default());
+    desk.wait_for_first_facts(&shutdown).await;
     loop {
         let next = match desk.round(&last).await {
             Ok(next) => next,
@@ -140,6 +144,24 @@ async fn run(
 }
 
 impl Desk {
+    /// A restarted supervisor finds a gate that may be open for cameras in use. Deciding
+    /// before the license is checked and the cameras are seen again would close it for
+    /// nothing; the kernel holds the last decision until then.
+    async fn wait_for_first_facts(&mut self, shutdown: &Shutdown) {
+        let facts = async {
+            let _ = self.license.wait_for(|standing| standing.outcome.is_some()).await;
+            let _ = tokio::time::timeout(
+                FIRST_SIGHTINGS,
+                self.sightings.wait_for(|sightings| !sightings.is_empty()),
+            )
+            .await;
+        };
+        tokio::select! {
+            () = facts => {}
+            () = shutdown.requested() => {}
+        }
+    }
+
     async fn round(&mut self, last: &Picture) -> Result<Picture, RoundError> {
         let sightings = self.sightings.borrow_and_update().clone();
         let standing = Arc::clone(&self.license.borrow_and_update());
