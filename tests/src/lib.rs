@@ -1,3 +1,3 @@
 //! Harness and journeys: QEMU, swtpm, cameras, portal, browser.
 
-pub mod world;
+pub mod swtpm;
