@@ -50,7 +50,7 @@ make_initrd() {
 # All shared libraries a program of the tools tree loads, by file name.
 needed_libraries() {
     "$tools/usr/lib64/ld-linux-x86-64.so.2" --library-path "$tools/usr/lib/x86_64-linux-gnu" \
-        --list "$1" | awk '$2 == "=>" { print $1 }'
+        --list "$1" | awk '$2 == "=>" && $1 !~ /\// { print $1 }'
 }
 
 # make_disk WORK DATA-MIB SERIAL: GPT with root-a, verity-a, state, data; no loop mounts.

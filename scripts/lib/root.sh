@@ -174,9 +174,11 @@ IMAGE_VERSION=$version
 TEXT
     mkdir -p "$root"/{dev,proc,sys,run,tmp,var,state,root}
     if [[ ! -e $root/etc/shadow ]] || ! grep -q '^sealgate-recorder:' "$root/etc/passwd"; then
-        tool systemd-sysusers.standalone --root="$root"
+        # Its list of users goes to standard error; the date would be in /etc/shadow.
+        SOURCE_DATE_EPOCH=0 tool systemd-sysusers --root="$root" 2>"$root.sysusers" \
+            || fail "the users cannot be made: $(tail -n 3 "$root.sysusers")"
     fi
-    # No password opens this box; who is vendor of none has no way in.
+    # No password opens this box.
     if grep -Ev '^[^:]+:[!*]' "$root/etc/shadow"; then
         fail "an account of the root file system can be signed in to"
     fi
