@@ -1,3 +1,5 @@
 //! Harness and journeys: QEMU, swtpm, cameras, portal, browser.
 
+pub mod attack;
+pub mod evidence;
 pub mod world;
