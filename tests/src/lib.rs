@@ -1,1 +1,6 @@
 //! Harness and journeys: QEMU, swtpm, cameras, portal, browser.
+
+pub mod attack;
+pub mod client;
+pub mod evidence;
+pub mod world;
