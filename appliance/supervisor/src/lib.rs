@@ -1,1 +1,3 @@
 //! The licensing supervisor: configuration, wiring, license import, privileges.
+
+pub mod license;
