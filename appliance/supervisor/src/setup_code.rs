@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use rand::RngExt as _;
-use sealgate_base::durable;
+use sealgate_base::{DurableError, write_durably};
 use subtle::ConstantTimeEq;
 
 /// Without 0, 1, I, L and O, which people misread.
@@ -33,14 +33,8 @@ pub enum SetupCodeError {
         source: std::io::Error,
     },
     /// The state partition could not be written.
-    #[error("cannot keep the set-up code at {path}")]
-    Write {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("cannot keep the set-up code")]
+    Write(#[source] DurableError),
 }
 
 impl SetupCode {
@@ -60,8 +54,7 @@ impl SetupCode {
         let code: String = (0..LENGTH)
             .map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]))
             .collect();
-        durable::write(&path, code.as_bytes(), 0o600)
-            .map_err(|source| SetupCodeError::Write { path: path.clone(), source })?;
+        write_durably(&path, code.as_bytes(), 0o600).map_err(SetupCodeError::Write)?;
         Ok(Self { code, path })
     }
 
