@@ -3,4 +3,5 @@
 pub mod attack;
 pub mod client;
 pub mod evidence;
+pub mod qemu;
 pub mod world;
