@@ -140,7 +140,7 @@ fn tpm_view(outcome: Option<&CheckOutcome>) -> TpmView {
         ek_fingerprint: outcome
             .bound
             .as_ref()
-            .map(|bound| hex::encode(bound.binding().ek_name.as_ref())),
+            .map(|bound| bound.binding().ek_name.to_string()),
         problem: outcome.tpm_problem.map(tpm_problem),
     }
 }
