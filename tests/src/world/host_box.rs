@@ -256,7 +256,10 @@ roots = "{}"
         );
         let recorder = format!(
             r#"# Written by the lab; overlay/etc/sealgate/recorder.toml explains each key.
+recordings_folder = "{folder}/recorder/recordings"
+index_file = "{folder}/recorder/index.db"
 socket = "{folder}/run/recorder.sock"
+min_free_bytes = 67108864
 "#
         );
         let path = self.folder.join("supervisor.toml");
