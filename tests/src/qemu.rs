@@ -144,6 +144,12 @@ impl Machine {
                 serial.display()
             ))
             .args(["-serial", "chardev:serial"])
+            .arg("-chardev")
+            .arg(format!(
+                "socket,id=shell,path={}/shell,server=on,wait=off",
+                sockets.path().display()
+            ))
+            .args(["-serial", "chardev:shell"])
             .arg("-qmp")
             .arg(format!(
                 "unix:{}/qmp,server=on,wait=off",
@@ -206,6 +212,7 @@ impl Machine {
             process,
             qmp,
             serial,
+            shell: sockets.path().join("shell"),
             booted_at,
             web_port,
             accelerator,
@@ -228,6 +235,7 @@ pub struct Qemu {
     process: Process,
     qmp: Qmp,
     serial: PathBuf,
+    shell: PathBuf,
     /// Where in the serial log the present boot begins, bytes.
     booted_at: u64,
     web_port: u16,
@@ -252,6 +260,11 @@ impl Qemu {
     /// QEMU's process id.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The socket of its second serial port: the lab image's shell, where asked for.
+    pub fn shell(&self) -> &Path {
+        &self.shell
     }
 
     /// The serial console's log, of this boot and earlier ones.

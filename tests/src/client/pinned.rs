@@ -69,7 +69,7 @@ pub fn client(fingerprint: &str) -> Result<reqwest::Client> {
     let bytes = hex::decode(fingerprint.replace(':', "")).context("read a fingerprint")?;
     let fingerprint =
         <[u8; 32]>::try_from(bytes.as_slice()).context("a SHA-256 fingerprint has 32 bytes")?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .context("choose TLS versions")?

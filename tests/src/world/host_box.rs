@@ -8,7 +8,6 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -257,7 +256,10 @@ roots = "{}"
         );
         let recorder = format!(
             r#"# Written by the lab; overlay/etc/sealgate/recorder.toml explains each key.
+recordings_folder = "{folder}/recorder/recordings"
+index_file = "{folder}/recorder/index.db"
 socket = "{folder}/run/recorder.sock"
+min_free_bytes = 67108864
 "#
         );
         let path = self.folder.join("supervisor.toml");

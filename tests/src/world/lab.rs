@@ -11,7 +11,6 @@ use super::namespaces::Switch;
 use super::vm_box::VmBox;
 use super::{BootFacts, ResidentKib};
 use crate::browser::BrowserSetup;
-use crate::qemu::Accelerator;
 use crate::swtpm;
 
 /// Where the lab finds what was built, and puts what it makes.
@@ -64,7 +63,7 @@ impl Kind {
 
 #[derive(Debug)]
 enum TheBox {
-    Host(HostBox),
+    Host(Box<HostBox>),
     Vm(Box<VmBox>),
 }
 
@@ -102,7 +101,7 @@ impl Lab {
             }
             Kind::Qemu => {
                 let image = places.build.join("image/lab");
-                TheBox::Vm(Box::new(VmBox::new(&image, &folder)?))
+                TheBox::Vm(Box::new(VmBox::new(&image, &folder).await?))
             }
         };
         Ok(Self {
@@ -126,9 +125,10 @@ impl Lab {
 
     /// How much longer than on real hardware things may take.
     pub fn patience(&self) -> f64 {
-        match self.the_box {
+        match &self.the_box {
             TheBox::Host(_) => 1.0,
-            TheBox::Vm(_) => Accelerator::probe()
+            TheBox::Vm(vm) => vm
+                .accelerator()
                 .patience(Duration::from_secs(1))
                 .as_secs_f64(),
         }
@@ -173,8 +173,8 @@ impl Lab {
     }
 
     /// The camera that never gets one.
-    pub fn camera_b(&mut self) -> &mut Camera {
-        &mut self.camera_b
+    pub fn camera_b(&self) -> &Camera {
+        &self.camera_b
     }
 
     /// The folder of the software TPM of this choice.

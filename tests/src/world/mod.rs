@@ -1,5 +1,6 @@
 //! What a journey happens in: cameras, a portal, a box, and the networks between.
 
+pub mod another_box;
 pub mod cameras;
 pub mod host_box;
 mod lab;

@@ -24,6 +24,7 @@ pub struct VmBox {
     machine: Machine,
     folder: PathBuf,
     web_port: u16,
+    accelerator: Accelerator,
 }
 
 impl VmBox {
@@ -34,7 +35,7 @@ impl VmBox {
     ///
     /// # Errors
     /// There is no lab image, or no room for its disk.
-    pub fn new(image: &Path, folder: &Path) -> Result<Self> {
+    pub async fn new(image: &Path, folder: &Path) -> Result<Self> {
         let image = Image::open(image)?;
         let disk = folder.join("disk.img");
         image.copy_disk(&disk)?;
@@ -51,6 +52,7 @@ impl VmBox {
             },
             folder: folder.to_owned(),
             web_port: 0,
+            accelerator: Accelerator::probe().await,
         })
     }
 
@@ -91,6 +93,11 @@ impl VmBox {
         self.running()?.reboot().await
     }
 
+    /// What executes the guest.
+    pub fn accelerator(&self) -> Accelerator {
+        self.accelerator
+    }
+
     /// Where a browser on this machine finds the pages.
     pub fn pages_url(&self) -> String {
         format!("https://127.0.0.1:{}", self.web_port)
@@ -118,7 +125,7 @@ impl VmBox {
     /// # Errors
     /// The box is off, does not answer, or the command failed.
     pub async fn look(&mut self, command: &str) -> Result<String> {
-        let within = Accelerator::probe().patience(LOOK);
+        let within = self.accelerator.patience(LOOK);
         let socket = self.running()?.shell().to_owned();
         let answer = async {
             let stream = UnixStream::connect(&socket)
@@ -240,9 +247,9 @@ impl VmBox {
         let command = format!(
             "cat '/var/lib/sealgate-recorder/recordings/{file}' >/dev/tcp/{HOST_FROM_GUEST}/{port}"
         );
-        let (sent, received) = tokio::join!(self.look(&command), async {
-            tokio::time::timeout(Accelerator::probe().patience(LOOK), receive).await
-        });
+        let within = self.accelerator.patience(LOOK);
+        let (sent, received) =
+            tokio::join!(self.look(&command), tokio::time::timeout(within, receive));
         sent?;
         let bytes = received.context("the recording did not arrive in time")??;
         let to = self.folder.join("fetched.mp4");
