@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channel::{Channel, ChannelView, Counters};
 use crate::index::{Index, IndexError};
+use crate::layout;
 use crate::live::Viewer;
 use crate::retention::{self, Retention};
+use crate::scan::{self, ScanError};
 use crate::source::Source;
 use crate::writer::{MAX_WAITING_BYTES, Writer, WriterSettings};
 
@@ -52,6 +54,15 @@ pub enum StartError {
     /// A thread can't be started.
     #[error("a thread could not be started")]
     Thread(#[source] std::io::Error),
+}
+
+/// One recording, opened for reading.
+#[derive(Debug)]
+pub struct RecordedFile {
+    /// From its start.
+    pub file: tokio::fs::File,
+    /// Up to the end of its last whole part, bytes: what grows is played that far.
+    pub whole_bytes: u64,
 }
 
 /// Makes the source of a stream address: RTSP on the box, pictures made by hand in tests.
@@ -219,6 +230,33 @@ impl Recorder {
             }
         }
         Ok(found)
+    }
+
+    /// Opens one recording; `name` is its path below the recordings folder.
+    ///
+    /// # Errors
+    /// [`RecorderRefusal::NoSuchRecording`], also for a name that the recorder never gave.
+    pub async fn open(&self, name: &str) -> Result<RecordedFile, RecorderRefusal> {
+        // Only names of the recorder's own form: none of them leads out of the folder.
+        layout::parse_file_name(name).ok_or(RecorderRefusal::NoSuchRecording)?;
+        let path = self.settings.recordings_folder.join(name);
+        let opened = tokio::task::spawn_blocking(move || {
+            let whole_bytes = scan::outline(&path)?.good_bytes;
+            Ok::<_, ScanError>((path, whole_bytes))
+        });
+        let (path, whole_bytes) = match opened.await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, name, "not opened");
+                return Err(RecorderRefusal::NoSuchRecording);
+            }
+            Err(_) => return Err(RecorderRefusal::NoSuchRecording),
+        };
+        match tokio::fs::File::open(path).await {
+            Ok(file) => Ok(RecordedFile { file, whole_bytes }),
+            // Retention was quicker.
+            Err(_) => Err(RecorderRefusal::NoSuchRecording),
+        }
     }
 
     /// Live video of one camera.

@@ -6,18 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use sealgate_base::Shutdown;
 use sealgate_camera::CameraId;
 use sealgate_recorder_link::{Connection, LinkError, RecorderRefusal, Reply, Request};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 
-use crate::recorder::Recorder;
+use crate::recorder::{RecordedFile, Recorder};
 
 /// Connections at once; more wait.
 const MAX_CONNECTIONS: usize = 256;
 /// A viewer that takes longer for one part has gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+/// Bytes of a recording sent at once.
+const PIECE_BYTES: usize = 256 * 1024;
 /// The socket is for the recorder's user and group: the supervisor is in that group.
 const SOCKET_MODE: u32 = 0o660;
 
@@ -138,6 +142,10 @@ async fn converse(connection: &mut Connection, recorder: &Arc<Recorder>) -> Resu
                 }
                 Err(refusal) => Reply::Refused(refusal),
             },
+            Request::File { file } => match recorder.open(&file).await {
+                Ok(recorded) => return send_file(connection, recorded).await,
+                Err(refusal) => Reply::Refused(refusal),
+            },
         };
         connection.send_reply(&reply).await?;
     }
@@ -152,6 +160,23 @@ async fn list(
     tokio::task::spawn_blocking(move || recorder.recordings(camera, limit))
         .await
         .unwrap_or(Err(RecorderRefusal::Index))
+}
+
+async fn send_file(connection: &mut Connection, recorded: RecordedFile) -> Result<(), LinkError> {
+    let size_bytes = recorded.whole_bytes;
+    connection.send_reply(&Reply::File { size_bytes }).await?;
+    let mut left = recorded.file.take(size_bytes);
+    loop {
+        let mut piece = BytesMut::with_capacity(PIECE_BYTES);
+        let read = left.read_buf(&mut piece).await.map_err(LinkError::Broken)?;
+        if read == 0 {
+            return Ok(());
+        }
+        match tokio::time::timeout(SEND_TIMEOUT, connection.send_piece(piece.freeze())).await {
+            Ok(sent) => sent?,
+            Err(_) => return Ok(()),
+        }
+    }
 }
 
 async fn show(
