@@ -38,8 +38,8 @@ require_debian_root() {
     fi
 }
 
-# Installs the Debian packages that are not there yet, and cargo-nextest.
-install_prerequisites() {
+# Installs the Debian packages that are not there yet.
+install_packages() {
     local missing=() package
     for package in "${prerequisite_packages[@]}"; do
         dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed \
@@ -51,6 +51,11 @@ install_prerequisites() {
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
             "${missing[@]}" >/dev/null
     fi
+}
+
+# The same, and cargo-nextest.
+install_prerequisites() {
+    install_packages
     if ! cargo nextest --version >/dev/null 2>&1; then
         echo "Installing cargo-nextest (a few minutes, once)"
         install_cargo_tool cargo-nextest

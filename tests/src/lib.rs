@@ -1,3 +1,10 @@
 //! Harness and journeys: QEMU, swtpm, cameras, portal, browser.
 
+pub mod attack;
+pub mod browser;
+pub mod client;
+pub mod evidence;
+pub mod journey;
+pub mod qemu;
 pub mod swtpm;
+pub mod world;

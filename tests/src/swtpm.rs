@@ -253,7 +253,10 @@ fn wait_for(child: &mut Child, ready: impl Fn() -> bool) -> Result<()> {
 }
 
 /// Makes the TPM's state and the certificates of its endorsement keys, once.
-fn manufacture(folder: &Path) -> Result<()> {
+///
+/// # Errors
+/// swtpm_setup is missing or fails.
+pub fn manufacture(folder: &Path) -> Result<()> {
     let state = folder.join("state");
     if state.join("tpm2-00.permall").exists() {
         return Ok(());

@@ -304,7 +304,8 @@ fn shellcheck_has_nothing_to_say() {
         return;
     }
     let output = Command::new("shellcheck")
-        .args(["--external-sources", "--source-path=SCRIPTDIR"])
+        .args(["--external-sources", "--source-path=."])
+        .current_dir(root())
         .args(&scripts)
         .output()
         .expect("shellcheck is installed");

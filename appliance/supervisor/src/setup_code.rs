@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use rand::RngExt as _;
-use sealgate_base::durable;
+use sealgate_base::{DurableError, write_durably};
 use subtle::ConstantTimeEq;
 
 /// Without 0, 1, I, L and O, which people misread.
@@ -33,14 +33,8 @@ pub enum SetupCodeError {
         source: std::io::Error,
     },
     /// The state partition could not be written.
-    #[error("cannot keep the set-up code at {path}")]
-    Write {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("cannot keep the set-up code")]
+    Write(#[source] DurableError),
 }
 
 impl SetupCode {
@@ -49,7 +43,10 @@ impl SetupCode {
         let path = state_dir.join("setup-code");
         match std::fs::read_to_string(&path) {
             Ok(text) if normalized(&text).len() == LENGTH => {
-                return Ok(Self { code: normalized(&text), path });
+                return Ok(Self {
+                    code: normalized(&text),
+                    path,
+                });
             }
             // A torn or foreign file holds no code anyone could know: make a new one.
             Ok(_) => {}
@@ -60,8 +57,7 @@ impl SetupCode {
         let code: String = (0..LENGTH)
             .map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]))
             .collect();
-        durable::write(&path, code.as_bytes(), 0o600)
-            .map_err(|source| SetupCodeError::Write { path: path.clone(), source })?;
+        write_durably(&path, code.as_bytes(), 0o600).map_err(SetupCodeError::Write)?;
         Ok(Self { code, path })
     }
 
@@ -73,7 +69,10 @@ impl SetupCode {
 
     /// Compares in constant time what a person typed; case, spaces and dashes don't matter.
     pub fn matches(&self, typed: &str) -> bool {
-        normalized(typed).as_bytes().ct_eq(self.code.as_bytes()).into()
+        normalized(typed)
+            .as_bytes()
+            .ct_eq(self.code.as_bytes())
+            .into()
     }
 
     /// Set-up is done: the code has no further use.
