@@ -57,20 +57,42 @@ pub enum SourceError {
     /// The camera offers no video this recorder can write.
     #[error("the camera offers neither H.264 nor H.265 video")]
     NoVideo,
+    /// Nobody listens at the address, or the connection broke; the system's words.
+    #[error("the camera can't be reached: {0}")]
+    Unreachable(String),
     /// Anything else, in the words of the RTSP client.
-    #[error("{0}")]
+    #[error("the camera's answer is not understood: {0}")]
     Rtsp(String),
 }
 
 impl From<retina::Error> for SourceError {
     fn from(error: retina::Error) -> Self {
+        tracing::debug!(%error, "in the RTSP client's own words");
         match error.status_code() {
             Some(401 | 403) => Self::Refused,
             Some(404) => Self::NoStream,
             Some(status) => Self::Status(status),
-            None => Self::Rtsp(first_line(&error.to_string())),
+            None => from_words(&error.to_string()),
         }
     }
+}
+
+/// The client's errors are opaque but for their text; what is not recognised is shown as it is.
+fn from_words(words: &str) -> SourceError {
+    const CONNECTION: [&str; 3] = [
+        "Unable to connect to RTSP server: ",
+        "Error reading from RTSP peer: ",
+        "Error writing to RTSP peer: ",
+    ];
+    let line = first_line(words);
+    for prefix in CONNECTION {
+        if let Some(reason) = line.strip_prefix(prefix) {
+            return SourceError::Unreachable(reason.to_owned());
+        }
+    }
+    let line = line.strip_prefix("RTSP framing error: ").unwrap_or(&line);
+    let line = line.split("; buffered").next().unwrap_or(line);
+    SourceError::Rtsp(line.to_owned())
 }
 
 /// The first line of a message, bounded and printable: it may quote what a camera sent.
@@ -205,5 +227,21 @@ mod tests {
         assert!(line.starts_with("bad  header"));
         assert_eq!(line.chars().count(), 200);
         assert_eq!(first_line(""), "");
+    }
+
+    #[test]
+    fn says_what_failed_in_plain_words() {
+        for (words, expected) in [
+            (
+                "Unable to connect to RTSP server: Connection refused (os error 111)",
+                "the camera can't be reached: Connection refused (os error 111)",
+            ),
+            (
+                "RTSP framing error: Invalid RTSP message: byte 0: method; buffered:\n00 01",
+                "the camera's answer is not understood: Invalid RTSP message: byte 0: method",
+            ),
+        ] {
+            assert_eq!(from_words(words).to_string(), expected);
+        }
     }
 }
