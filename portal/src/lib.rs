@@ -5,6 +5,7 @@
 //! - [`signer`]: the vendor's keys.
 //! - [`store`]: what the portal remembers; SQLite.
 
+pub mod evidence;
 pub mod journal;
 pub mod rules;
 pub mod signer;

@@ -120,7 +120,10 @@ async fn run(
         let next = match desk.round(&last).await {
             Ok(next) => next,
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "no decision was made");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "no decision was made"
+                );
                 Picture {
                     gate_in_force: false,
                     recorder_told: false,
@@ -129,7 +132,11 @@ async fn run(
             }
         };
         report_changes(&last, &next);
-        let pause = if next.gate_in_force && next.recorder_told { ROUND } else { RETRY };
+        let pause = if next.gate_in_force && next.recorder_told {
+            ROUND
+        } else {
+            RETRY
+        };
         last = Arc::new(next);
         picture.send_replace(Arc::clone(&last));
         tokio::select! {
@@ -149,7 +156,10 @@ impl Desk {
     /// nothing; the kernel holds the last decision until then.
     async fn wait_for_first_facts(&mut self, shutdown: &Shutdown) {
         let facts = async {
-            let _ = self.license.wait_for(|standing| standing.outcome.is_some()).await;
+            let _ = self
+                .license
+                .wait_for(|standing| standing.outcome.is_some())
+                .await;
             let _ = tokio::time::timeout(
                 FIRST_SIGHTINGS,
                 self.sightings.wait_for(|sightings| !sightings.is_empty()),
@@ -190,14 +200,16 @@ impl Desk {
         let gate_in_force = self.carry_out(&admissions(&decisions)).await;
         // Where the kernel did not take the decision, only what it had taken before may
         // go on: a camera that is open in both.
-        let recordable = |camera: CameraId| {
-            gate_in_force || last.decisions.get(camera) == decisions.get(camera)
-        };
+        let recordable =
+            |camera: CameraId| gate_in_force || last.decisions.get(camera) == decisions.get(camera);
         let desired = desired(&decisions, &channels, recordable);
         let recorder_told = match self.recorder.set_desired(desired).await {
             Ok(()) => true,
             Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the recorder is not told");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "the recorder is not told"
+                );
                 false
             }
         };
@@ -224,7 +236,10 @@ impl Desk {
         match applied {
             Ok(()) => true,
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the gate was not set");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the gate was not set"
+                );
                 false
             }
         }
@@ -264,8 +279,9 @@ fn facts(sightings: &[Sighting], channels: &[Channel]) -> Vec<Fact> {
         .iter()
         .filter_map(|sighting| sighting.mac)
         .map(CameraId::first_source);
-    let cameras: BTreeSet<CameraId> =
-        seen.chain(channels.iter().map(|channel| channel.camera)).collect();
+    let cameras: BTreeSet<CameraId> = seen
+        .chain(channels.iter().map(|channel| channel.camera))
+        .collect();
     cameras
         .into_iter()
         .filter_map(|camera| {
@@ -284,7 +300,10 @@ fn facts(sightings: &[Sighting], channels: &[Channel]) -> Vec<Fact> {
                     incumbent: incumbent.map(|ip| Address { ip, port }),
                 },
             };
-            Some(Fact { camera, whereabouts })
+            Some(Fact {
+                camera,
+                whereabouts,
+            })
         })
         .collect()
 }
@@ -327,7 +346,9 @@ fn desired(
         .open()
         .filter(|(camera, _)| recordable(*camera))
         .filter_map(|(camera, decision)| {
-            let Decision::Open { ip, .. } = decision else { return None };
+            let Decision::Open { ip, .. } = decision else {
+                return None;
+            };
             let channel = channels.iter().find(|channel| channel.camera == camera)?;
             let stream = channel.stream_url.as_ref()?.at(ip);
             Some(DesiredCamera { camera, stream })

@@ -79,7 +79,11 @@ impl LicenseDesk {
         wanted: u32,
     ) -> Result<Result<String, RequestError>, DeskClosed> {
         let (answer, result) = oneshot::channel();
-        self.order(Order::Export { used, wanted, answer })?;
+        self.order(Order::Export {
+            used,
+            wanted,
+            answer,
+        })?;
         result.await.map_err(|_| DeskClosed)
     }
 
@@ -94,7 +98,11 @@ impl LicenseDesk {
         dry_run: bool,
     ) -> Result<Result<ImportReport, ImportError>, DeskClosed> {
         let (answer, result) = oneshot::channel();
-        self.order(Order::Import { document, dry_run, answer })?;
+        self.order(Order::Import {
+            document,
+            dry_run,
+            answer,
+        })?;
         result.await.map_err(|_| DeskClosed)
     }
 
@@ -113,12 +121,20 @@ fn serve(
     loop {
         match inbox.recv_timeout(interval) {
             // Whoever asked may be gone; the work was done all the same.
-            Ok(Order::Export { used, wanted, answer }) => {
+            Ok(Order::Export {
+                used,
+                wanted,
+                answer,
+            }) => {
                 let request = license.export_request(used, wanted);
                 publish(standing, license.check());
                 let _ = answer.send(request);
             }
-            Ok(Order::Import { document, dry_run, answer }) => {
+            Ok(Order::Import {
+                document,
+                dry_run,
+                answer,
+            }) => {
                 let report = license.import(&document, dry_run);
                 if !dry_run {
                     publish(standing, license.check());
@@ -133,13 +149,24 @@ fn serve(
 
 fn publish(standing: &watch::Sender<Arc<Standing>>, outcome: CheckOutcome) {
     let before = standing.borrow().clone();
-    if before.outcome.as_ref().is_none_or(|last| last.state.code() != outcome.state.code()) {
-        tracing::info!(state = outcome.state.code(), counter = outcome.counter, "license state");
+    if before
+        .outcome
+        .as_ref()
+        .is_none_or(|last| last.state.code() != outcome.state.code())
+    {
+        tracing::info!(
+            state = outcome.state.code(),
+            counter = outcome.counter,
+            "license state"
+        );
     }
     let bound = if outcome.keep_last_decision {
         before.bound.clone()
     } else {
         outcome.bound.clone()
     };
-    standing.send_replace(Arc::new(Standing { outcome: Some(outcome), bound }));
+    standing.send_replace(Arc::new(Standing {
+        outcome: Some(outcome),
+        bound,
+    }));
 }

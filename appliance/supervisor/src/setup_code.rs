@@ -43,7 +43,10 @@ impl SetupCode {
         let path = state_dir.join("setup-code");
         match std::fs::read_to_string(&path) {
             Ok(text) if normalized(&text).len() == LENGTH => {
-                return Ok(Self { code: normalized(&text), path });
+                return Ok(Self {
+                    code: normalized(&text),
+                    path,
+                });
             }
             // A torn or foreign file holds no code anyone could know: make a new one.
             Ok(_) => {}
@@ -66,7 +69,10 @@ impl SetupCode {
 
     /// Compares in constant time what a person typed; case, spaces and dashes don't matter.
     pub fn matches(&self, typed: &str) -> bool {
-        normalized(typed).as_bytes().ct_eq(self.code.as_bytes()).into()
+        normalized(typed)
+            .as_bytes()
+            .ct_eq(self.code.as_bytes())
+            .into()
     }
 
     /// Set-up is done: the code has no further use.

@@ -25,6 +25,8 @@ use crate::setup_code::SetupCode;
 /// A longer serial number, or roots file, is not ours.
 const MAX_SERIAL_BYTES: u64 = 256;
 const MAX_ROOTS_BYTES: u64 = 64 * 1024;
+/// A camera silent for longer is no longer listed as seen.
+const FORGET_AFTER: Duration = Duration::from_secs(300);
 /// A round of the camera desk that is older than this means that its work stands still.
 const STALLED: Duration = Duration::from_secs(90);
 
@@ -33,7 +35,10 @@ const STALLED: Duration = Duration::from_secs(90);
 /// # Errors
 /// A port's name is unusable, or the kernel refused the rules.
 pub async fn close_gate(config: &Config) -> anyhow::Result<()> {
-    kernel_gate(config)?.close_all().await.context("the gate could not be closed")?;
+    kernel_gate(config)?
+        .close_all()
+        .await
+        .context("the gate could not be closed")?;
     tracing::info!(ports = ?config.ports.camera, "the gate is closed");
     Ok(())
 }
@@ -47,13 +52,21 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let gate = Arc::new(kernel_gate(&config)?);
     if let Err(error) = gate.close_all().await {
         // The pages must come up to say so; the camera desk tries again.
-        tracing::error!(error = &error as &dyn std::error::Error, "the gate could not be set");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the gate could not be set"
+        );
     }
     let identity = identity(&config);
     let store = Arc::new(Store::open(&config.identity.data_dir.join("box.db"))?);
     let setup_code = SetupCode::read_or_create(&config.identity.state_dir)?;
-    let people = Arc::new(People::new(Arc::clone(&store), Arc::clone(&clock), setup_code)?);
-    let tls = TlsMaterial::load_or_create(&config.identity.data_dir.join("tls"), &names(&identity))?;
+    let people = Arc::new(People::new(
+        Arc::clone(&store),
+        Arc::clone(&clock),
+        setup_code,
+    )?);
+    let tls =
+        TlsMaterial::load_or_create(&config.identity.data_dir.join("tls"), &names(&identity))?;
     announce(&config, &people, &tls);
 
     let license_box = LicenseBox::new(
@@ -73,9 +86,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         LanConfig {
             interfaces: config.ports.camera.clone(),
             probe_interval: config.probe_interval(),
+            forget_after: FORGET_AFTER,
         },
-        Arc::clone(&clock),
-        shutdown.clone(),
+        {
+            let shutdown = shutdown.clone();
+            async move { shutdown.requested().await }
+        },
     )?;
     let recorder = RecorderClient::new(&config.recorder.socket);
     let desk = camera_desk::start(
@@ -124,7 +140,16 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     };
     tokio::spawn(service::feed_watchdog(shutdown.clone(), alive));
     service::ready();
-    serve(WebConfig { listen: config.web.listen, tls, clock }, rooms, shutdown).await?;
+    serve(
+        WebConfig {
+            listen: config.web.listen,
+            tls,
+            clock,
+        },
+        rooms,
+        shutdown,
+    )
+    .await?;
     service::stopping();
     Ok(())
 }
@@ -143,7 +168,8 @@ fn vendor_roots(path: &Path) -> anyhow::Result<VendorRoots> {
     let text = read_at_most(path, MAX_ROOTS_BYTES)?
         .with_context(|| format!("the image has no vendor roots at {}", path.display()))?;
     let file = VendorRootsFile::parse(&text).context("the image's vendor roots are unusable")?;
-    file.for_flavour(file.flavour).context("the image's vendor roots are of another flavour")
+    file.for_flavour(file.flavour)
+        .context("the image's vendor roots are of another flavour")
 }
 
 /// What the box calls itself. A box that was never given a serial number has a readable
@@ -165,7 +191,11 @@ fn identity(config: &Config) -> BoxIdentity {
             String::new()
         }
     };
-    let serial = if serial.is_empty() { "unnumbered".to_owned() } else { serial };
+    let serial = if serial.is_empty() {
+        "unnumbered".to_owned()
+    } else {
+        serial
+    };
     BoxIdentity {
         name: serial.clone(),
         model: config.identity.model.clone(),
@@ -180,7 +210,13 @@ fn names(identity: &BoxIdentity) -> Vec<String> {
         .name
         .to_lowercase()
         .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
         .collect();
     vec![host, "sealgate".to_owned(), "localhost".to_owned()]
 }

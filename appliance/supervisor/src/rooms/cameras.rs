@@ -66,19 +66,24 @@ impl Cameras {
             Err(_) => BTreeMap::new(),
         };
         let recording = match self.recorder.status().await {
-            Ok(status) => {
-                status.cameras.into_iter().map(|camera| (camera.camera, camera)).collect()
-            }
+            Ok(status) => status
+                .cameras
+                .into_iter()
+                .map(|camera| (camera.camera, camera))
+                .collect(),
             Err(_) => BTreeMap::new(),
         };
         let picture = self.desk.picture();
-        let interface = picture
-            .sightings
-            .first()
-            .map_or_else(|| "camera".to_owned(), |sighting| sighting.interface.clone());
+        let interface = picture.sightings.first().map_or_else(
+            || "camera".to_owned(),
+            |sighting| sighting.interface.clone(),
+        );
         Ok(Facts {
             picture,
-            known: known.into_iter().map(|camera| (camera.id, camera)).collect(),
+            known: known
+                .into_iter()
+                .map(|camera| (camera.id, camera))
+                .collect(),
             traffic,
             recording,
             interface,
@@ -90,7 +95,10 @@ impl Cameras {
         if facts.cameras().contains(&camera) {
             Ok(facts.row(camera))
         } else {
-            Err(entry("SG-CAM-004", &[("camera", &camera.mac().to_string())]))
+            Err(entry(
+                "SG-CAM-004",
+                &[("camera", &camera.mac().to_string())],
+            ))
         }
     }
 
@@ -112,7 +120,10 @@ impl Cameras {
                         stream.host(),
                         sighting.ip
                     );
-                    Err(entry("SG-CAM-006", &[("camera", &mac), ("address", &address)]))
+                    Err(entry(
+                        "SG-CAM-006",
+                        &[("camera", &mac), ("address", &address)],
+                    ))
                 }
             };
         }
@@ -123,10 +134,17 @@ impl Cameras {
             return Err(entry("SG-CAM-005", &[("camera", &mac)]));
         };
         let streams = stream_urls(service, None).await.map_err(|error| {
-            tracing::info!(error = &error as &dyn std::error::Error, mac, "no stream address");
+            tracing::info!(
+                error = &error as &dyn std::error::Error,
+                mac,
+                "no stream address"
+            );
             entry(error.code(), &[("camera", &mac), ("address", "")])
         })?;
-        streams.into_iter().next().ok_or_else(|| entry("SG-CAM-005", &[("camera", &mac)]))
+        streams
+            .into_iter()
+            .next()
+            .ok_or_else(|| entry("SG-CAM-005", &[("camera", &mac)]))
     }
 
     async fn audit(&self, action: &'static str, camera: CameraId) -> Result<(), Problem> {
@@ -159,10 +177,17 @@ impl Facts {
 
     fn row(&self, camera: CameraId) -> CameraView {
         let mac = camera.mac();
-        let sighting =
-            self.picture.sightings.iter().find(|sighting| sighting.mac == Some(mac));
+        let sighting = self
+            .picture
+            .sightings
+            .iter()
+            .find(|sighting| sighting.mac == Some(mac));
         let known = self.known.get(&camera);
-        let channel = self.picture.channels.iter().find(|channel| channel.camera == camera);
+        let channel = self
+            .picture
+            .channels
+            .iter()
+            .find(|channel| channel.camera == camera);
         let decision = self.picture.decisions.get(camera);
         let seen_ip = sighting.map(|sighting| sighting.ip);
         let (state, reason) = self.state(camera, decision, channel);
@@ -206,7 +231,11 @@ impl Facts {
             Some(Decision::Closed { reason }) => reason,
             None => Reason::AddressUnknown,
         };
-        let state = if channel.is_some() { CameraState::Refused } else { CameraState::Found };
+        let state = if channel.is_some() {
+            CameraState::Refused
+        } else {
+            CameraState::Found
+        };
         (state, Some(self.words(camera, reason)))
     }
 
@@ -251,7 +280,11 @@ fn health(status: &CameraStatus) -> RecordingHealth {
 impl CameraRoom for Cameras {
     async fn list(&self) -> Result<Vec<CameraView>, Problem> {
         let facts = self.facts().await?;
-        Ok(facts.cameras().into_iter().map(|camera| facts.row(camera)).collect())
+        Ok(facts
+            .cameras()
+            .into_iter()
+            .map(|camera| facts.row(camera))
+            .collect())
     }
 
     async fn assign(
@@ -261,7 +294,10 @@ impl CameraRoom for Cameras {
     ) -> Result<CameraView, Problem> {
         let picture = self.desk.picture();
         let places = picture.decisions.places;
-        let has_channel = picture.channels.iter().any(|channel| channel.camera == camera);
+        let has_channel = picture
+            .channels
+            .iter()
+            .any(|channel| channel.camera == camera);
         let mac = camera.mac().to_string();
         if !has_channel && places.total == 0 {
             return Err(entry("SG-CAM-001", &[("camera", &mac)]));

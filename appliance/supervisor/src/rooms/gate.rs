@@ -40,12 +40,20 @@ impl GateRoom for Gate {
 fn view(counters: &GateCounters) -> GateView {
     let mut named = BTreeMap::new();
     let mut packets = |interface: &str, what: &str, packets: u64, bytes: u64| {
-        named.insert(format!("{interface}/{what}"), CounterView { packets, bytes });
+        named.insert(
+            format!("{interface}/{what}"),
+            CounterView { packets, bytes },
+        );
     };
     for port in &counters.ports {
         let name = port.interface.as_str();
         packets(name, "dropped", port.dropped_packets, port.dropped_bytes);
-        packets(name, "dropped_other_protocols", port.dropped_other_packets, 0);
+        packets(
+            name,
+            "dropped_other_protocols",
+            port.dropped_other_packets,
+            0,
+        );
         packets(name, "dropped_arp", port.dropped_arp_packets, 0);
         packets(name, "admitted", port.admitted_packets, 0);
         packets(name, "passed_discovery", port.passed.discovery_packets, 0);

@@ -40,7 +40,13 @@ impl License {
         clock: Arc<dyn Clock>,
         identity: BoxIdentity,
     ) -> Self {
-        Self { desk, cameras, store, clock, identity }
+        Self {
+            desk,
+            cameras,
+            store,
+            clock,
+            identity,
+        }
     }
 
     fn view(&self, standing: &Standing) -> LicenseView {
@@ -57,7 +63,11 @@ impl License {
             server: bound.map(|bound| bound.names().server.clone()),
             project: bound.map(|bound| bound.names().project.clone()),
             distributor: bound.map(|bound| bound.names().distributor.clone()),
-            places: Places { used, total, free: total - used },
+            places: Places {
+                used,
+                total,
+                free: total - used,
+            },
             tpm: tpm_view(standing.outcome.as_ref()),
         }
     }
@@ -80,7 +90,10 @@ impl License {
             .skip(places)
             .map(|assignment| assignment.camera)
             .filter(|camera| {
-                picture.decisions.get(*camera).is_some_and(|decision| decision.is_open())
+                picture
+                    .decisions
+                    .get(*camera)
+                    .is_some_and(|decision| decision.is_open())
             })
             .collect()
     }
@@ -98,9 +111,9 @@ impl License {
             .map(|license| license.unverified_payload().names.server.clone())
             .unwrap_or_default();
         let (not_before, not_after) = match error {
-            ImportError::Binding(
-                sealgate_license::binding::BindRefusal::NotYetValid { not_before },
-            ) => (date(*not_before), String::new()),
+            ImportError::Binding(sealgate_license::binding::BindRefusal::NotYetValid {
+                not_before,
+            }) => (date(*not_before), String::new()),
             ImportError::Binding(sealgate_license::binding::BindRefusal::Expired { not_after }) => {
                 (String::new(), date(*not_after))
             }
@@ -131,7 +144,9 @@ fn state_of(standing: &Standing) -> Problem {
 }
 
 fn tpm_view(outcome: Option<&CheckOutcome>) -> TpmView {
-    let Some(outcome) = outcome else { return TpmView::default() };
+    let Some(outcome) = outcome else {
+        return TpmView::default();
+    };
     TpmView {
         present: outcome.tpm.is_some(),
         manufacturer: outcome.tpm.as_ref().map(|tpm| tpm.manufacturer.clone()),
@@ -140,7 +155,7 @@ fn tpm_view(outcome: Option<&CheckOutcome>) -> TpmView {
         ek_fingerprint: outcome
             .bound
             .as_ref()
-            .map(|bound| hex::encode(bound.binding().ek_name.as_ref())),
+            .map(|bound| bound.binding().ek_name.to_string()),
         problem: outcome.tpm_problem.map(tpm_problem),
     }
 }
@@ -160,7 +175,10 @@ impl LicenseRoom for License {
             .await
             .map_err(|error| internal_fault("make a request", &error))?
             .map_err(|error| {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no request was made");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "no request was made"
+                );
                 entry(error.code(), &[])
             })?;
         self.audit("license.request", None, None).await?;
@@ -182,7 +200,8 @@ impl LicenseRoom for License {
             Ok(report) => report,
             Err(error) => {
                 let problem = self.problem(&error, document);
-                self.audit("license.import", None, Some(problem.code.clone())).await?;
+                self.audit("license.import", None, Some(problem.code.clone()))
+                    .await?;
                 return Err(problem);
             }
         };
@@ -190,11 +209,17 @@ impl LicenseRoom for License {
         let after = if dry_run {
             self.promised(&before, &report)
         } else {
-            self.audit("license.import", Some(report.license_id.clone()), None).await?;
+            self.audit("license.import", Some(report.license_id.clone()), None)
+                .await?;
             self.cameras.decide_again().await;
             self.status().await
         };
-        Ok(ImportView { dry_run, before, after, stops_recording })
+        Ok(ImportView {
+            dry_run,
+            before,
+            after,
+            stops_recording,
+        })
     }
 }
 
@@ -216,8 +241,15 @@ impl License {
             server: Some(report.names.server.clone()),
             project: Some(report.names.project.clone()),
             distributor: Some(report.names.distributor.clone()),
-            places: Places { used, total, free: total - used },
-            tpm: TpmView { counter: Some(report.counter_after), ..before.tpm.clone() },
+            places: Places {
+                used,
+                total,
+                free: total - used,
+            },
+            tpm: TpmView {
+                counter: Some(report.counter_after),
+                ..before.tpm.clone()
+            },
         }
     }
 

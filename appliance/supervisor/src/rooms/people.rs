@@ -32,7 +32,12 @@ impl People {
         code: SetupCode,
     ) -> Result<Self, StoreError> {
         let set_up = AtomicBool::new(store.has_users()?);
-        Ok(Self { store, clock, code, set_up })
+        Ok(Self {
+            store,
+            clock,
+            code,
+            set_up,
+        })
     }
 
     /// The code to show on the console, while set-up is not done.
@@ -62,7 +67,9 @@ impl Setup for People {
                 name: FIRST_USER.to_owned(),
                 password_hash: passwords::hash(&password).map_err(SetPasswordError::Hash)?,
             };
-            let created = store.create_first_user(&user, now).map_err(SetPasswordError::Store)?;
+            let created = store
+                .create_first_user(&user, now)
+                .map_err(SetPasswordError::Store)?;
             if created {
                 let entry = AuditEntry {
                     utc_ms: now,
@@ -83,7 +90,9 @@ impl Setup for People {
             return Err(entry("SG-SES-003", &[]));
         }
         tracing::info!("the first password is set");
-        Ok(User { name: FIRST_USER.to_owned() })
+        Ok(User {
+            name: FIRST_USER.to_owned(),
+        })
     }
 }
 
@@ -108,7 +117,9 @@ impl SignIn for People {
         })
         .await?;
         if fits {
-            Ok(User { name: name.to_owned() })
+            Ok(User {
+                name: name.to_owned(),
+            })
         } else {
             Err(entry("SG-SES-001", &[]))
         }

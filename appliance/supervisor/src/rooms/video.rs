@@ -25,7 +25,11 @@ impl Video {
 /// The recorder's refusal in the catalog's words.
 fn problem(error: &ClientError, camera: Option<CameraId>) -> Problem {
     let camera = camera.map_or_else(|| "this camera".to_owned(), |id| id.mac().to_string());
-    tracing::debug!(error = error as &dyn std::error::Error, camera, "the recorder said no");
+    tracing::debug!(
+        error = error as &dyn std::error::Error,
+        camera,
+        "the recorder said no"
+    );
     catalog::find(error.code())
         .expect("the link's codes are in the catalog: a test walks them")
         .problem(&[("camera", &camera)])
@@ -57,7 +61,11 @@ impl RecordingRoom for Video {
     }
 
     async fn status(&self) -> Result<StorageView, Problem> {
-        let status = self.recorder.status().await.map_err(|error| problem(&error, None))?;
+        let status = self
+            .recorder
+            .status()
+            .await
+            .map_err(|error| problem(&error, None))?;
         Ok(StorageView {
             free_bytes: status.free_bytes,
             total_bytes: status.total_bytes,
@@ -84,9 +92,13 @@ async fn next_frame(
 ) -> Option<(Result<LiveFrame, Problem>, Option<LiveVideo>)> {
     let mut video = video?;
     match video.next().await {
-        Ok(Some(link::LiveFrame::Init { mime_type, bytes })) => {
-            Some((Ok(LiveFrame::Init { mime_type, segment: bytes }), Some(video)))
-        }
+        Ok(Some(link::LiveFrame::Init { mime_type, bytes })) => Some((
+            Ok(LiveFrame::Init {
+                mime_type,
+                segment: bytes,
+            }),
+            Some(video),
+        )),
         Ok(Some(link::LiveFrame::Part { bytes, .. })) => {
             Some((Ok(LiveFrame::Part(bytes)), Some(video)))
         }
