@@ -204,10 +204,9 @@ class Owner:
         return None
 
 
-VERBS = {name for name in vars(Owner)
-         if name in {"first_start", "sign_in", "read_home", "read_cameras", "read_license_page",
-                     "export_request", "import_license", "assign", "release", "watch_live",
-                     "hear_complaints", "close"}}
+VERBS = ("first_start", "sign_in", "read_home", "read_cameras", "read_license_page",
+         "export_request", "import_license", "assign", "release", "watch_live",
+         "hear_complaints", "close")
 
 
 def answer(owner, line):

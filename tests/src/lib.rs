@@ -7,4 +7,5 @@ pub mod evidence;
 pub mod journey;
 pub mod qemu;
 pub mod swtpm;
+pub mod tour;
 pub mod world;

@@ -6,8 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use sealgate_tests::evidence::Report;
 use sealgate_tests::journey::{self, Break};
+use sealgate_tests::tour;
 use sealgate_tests::world::namespaces::remove_orphans;
+use sealgate_tests::world::process::last_lines;
 use sealgate_tests::world::{Kind, Lab, Places, TpmChoice, relay};
 
 /// The lab; scripts/run builds what it needs and starts it.
@@ -119,10 +122,72 @@ async fn play(run: &Run, places: Places) -> Result<ExitCode> {
         Some(Break::Tpm) => TpmChoice::None,
         _ => TpmChoice::Own,
     };
+    eprintln!("Starting two cameras, the license portal and a software TPM");
     let mut lab = Lab::set_up(kind, places, tpm).await?;
+    if !run.check && run.broken.is_none() {
+        tour::show(&mut lab).await?;
+        // Until somebody presses Ctrl-C, which ends the caller's select.
+        return std::future::pending().await;
+    }
     let report = journey::play(&mut lab, run.broken).await?;
     if let Some(file) = &run.json {
         report.write(file)?;
     }
-    Ok(ExitCode::SUCCESS)
+    let (line, holds) = verdict(&report, run.broken);
+    println!("{line}");
+    if !holds {
+        eprintln!(
+            "The end of the box's console ({}):\n{}",
+            lab.console().display(),
+            last_lines(&lab.console(), 40)
+        );
+    }
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The one line that says what happened, and whether that is what had to happen.
+fn verdict(report: &Report, broken: Option<Break>) -> (String, bool) {
+    let seconds = report.seconds;
+    match (broken, report.failed_step) {
+        (None, None) => (
+            format!("The journey holds: {} steps in {seconds:.0} s", report.steps.len()),
+            true,
+        ),
+        (None, Some(step)) => (format!("The journey does not hold: step {step} failed"), false),
+        (Some(part), None) => (
+            format!("broken {} was not caught at all (expected {})", part.name(), part.expected_step()),
+            false,
+        ),
+        (Some(part), Some(step)) => (
+            format!(
+                "broken {} was caught at step {step} (expected {})",
+                part.name(),
+                part.expected_step()
+            ),
+            step == part.expected_step(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(failed_step: Option<u32>, broken: Option<Break>, expected: bool) {
+        let report = Report {
+            failed_step,
+            ..Report::default()
+        };
+        let (line, holds) = verdict(&report, broken);
+        assert_eq!(holds, expected, "{line}");
+    }
+
+    #[test]
+    fn a_break_must_be_caught_at_its_own_step() {
+        check(None, None, true);
+        check(Some(6), None, false);
+        check(None, Some(Break::Gate), false);
+        check(Some(2), Some(Break::Gate), false);
+        check(Some(3), Some(Break::Gate), true);
+    }
 }

@@ -68,7 +68,7 @@ pub async fn first_start(journey: &mut Journey<'_>, evidence: &mut Evidence) -> 
     let home = journey.browser.act("read_home", json!({})).await?;
     evidence.note("home_page", &home);
     let text = home["text"].as_str().context("the home page has text")?;
-    for expected in ["No license", "0 of 0"] {
+    for expected in ["TPM present", "Not licensed", "2 cameras found, 0 admitted"] {
         ensure!(
             text.contains(expected),
             "the home page does not say {expected:?}: {text}"

@@ -38,3 +38,38 @@ pub fn admitted(gate: &Value) -> Result<Vec<String>> {
 fn senders(gate: &Value) -> impl Iterator<Item = &Value> {
     gate["cameras"].as_array().into_iter().flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_matters() {
+        let packets = |packets: u64| json!({ "packets": packets, "bytes": 0 });
+        let gate = json!({
+            "counters": {
+                "cam0/passed_discovery": packets(9),
+                "cam0/passed_udp": packets(1),
+                "cam0/passed_tcp_syn": packets(2),
+                "cam0/passed_tcp": packets(3),
+                "cam0/passed_other": packets(4),
+            },
+            "cameras": [
+                { "mac": "02:00:00:00:00:0a", "ip": "192.168.77.11", "dropped": packets(0) },
+                { "mac": "02:00:00:00:00:0b", "ip": null, "dropped": packets(400) },
+            ],
+        });
+        assert_eq!(past_the_gate(&gate).unwrap(), 10);
+        assert_eq!(dropped(&gate, "02:00:00:00:00:0b"), 400);
+        assert_eq!(dropped(&gate, "02:00:00:00:00:0c"), 0);
+        assert_eq!(admitted(&gate).unwrap(), ["02:00:00:00:00:0a"]);
+    }
+
+    #[test]
+    fn a_gate_without_counters_proves_nothing() {
+        let gate = json!({ "in_force": false, "counters": {}, "cameras": [] });
+        assert!(past_the_gate(&gate).is_err());
+    }
+}

@@ -125,3 +125,23 @@ fn edited(file: &[u8]) -> Result<Vec<u8>> {
     envelope["payload"] = BASE64_STANDARD.encode(payload.to_string()).into();
     Ok(envelope.to_string().into_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_changes_the_payload_and_nothing_else() {
+        use base64::prelude::{BASE64_STANDARD, Engine};
+        let payload = json!({ "entitlements": { "camera": 1 }, "revision": 1 });
+        let file = json!({
+            "payload": BASE64_STANDARD.encode(payload.to_string()),
+            "signatures": [{ "sig": "c2ln" }],
+        });
+        let edited = edited(file.to_string().as_bytes()).unwrap();
+        let envelope: Value = serde_json::from_slice(&edited).unwrap();
+        assert_eq!(envelope["signatures"], file["signatures"]);
+        let payload = super::super::requests::payload(&edited).unwrap();
+        assert_eq!(payload, json!({ "entitlements": { "camera": 2 }, "revision": 1 }));
+    }
+}

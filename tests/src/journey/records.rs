@@ -106,11 +106,10 @@ async fn plays_live(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Resul
 /// Probes the newest recording with tools that are not ours.
 async fn look_at_the_file(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Result<()> {
     let recordings = journey.api()?.recordings().await?;
-    let list = recordings.as_array().context("a list of recordings")?;
-    for recording in list {
+    for recording in &recordings {
         must_equal("a recording's camera", &recording["camera"], CAMERA_A.id())?;
     }
-    let file = list
+    let file = recordings
         .first()
         .and_then(|newest| newest["file"].as_str())
         .context("camera A has a recording")?;

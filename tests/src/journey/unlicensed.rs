@@ -78,7 +78,8 @@ pub async fn floods_are_stopped(journey: &mut Journey<'_>, evidence: &mut Eviden
     }
     let recordings = api.recordings().await?;
     evidence.note("recordings", &recordings);
-    must_equal("recordings", &recordings, json!([]))
+    ensure!(recordings.is_empty(), "{} recordings without a license", recordings.len());
+    Ok(())
 }
 
 /// The same flood at an open namespace on the same switch: all of it must arrive and be
