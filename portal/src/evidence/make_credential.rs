@@ -221,3 +221,7 @@ fn seed_from(
     );
     (seed, [sized(x), sized(y)].concat())
 }
+
+#[cfg(test)]
+#[path = "make_credential_tests.rs"]
+mod tests;
