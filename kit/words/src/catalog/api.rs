@@ -1,6 +1,49 @@
 //! Requests that the box or the portal could not take.
 
-use crate::Entry;
+use crate::{Entry, Owner};
 
 /// The entries of this prefix.
-pub const ENTRIES: &[Entry] = &[];
+pub const ENTRIES: &[Entry] = &[
+    Entry {
+        code: "SG-API-001",
+        cause: "The request can't be read: {detail}.",
+        effect: "Nothing was changed.",
+        cure: "Compare the request with the description at /api/openapi.json and send it again.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-API-002",
+        cause: "There is no {object} at this address.",
+        effect: "Nothing was changed.",
+        cure: "Check the address, or start again from the home page.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-API-003",
+        cause: "A fault of our own stopped this: {operation} failed.",
+        effect: "This one request was not carried out; recording goes on as before.",
+        cure: "Try again. If it fails once more, send the reference to support.",
+        owner: Owner::Support,
+    },
+    Entry {
+        code: "SG-API-004",
+        cause: "The request is larger than the {limit} it may have.",
+        effect: "Nothing was changed.",
+        cure: "Send less at once.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-API-005",
+        cause: "The request came from a page that is not this one.",
+        effect: "Nothing was changed.",
+        cure: "Open this page by its own address and repeat the action there. Programs send a bearer token.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-API-006",
+        cause: "This address does not take {method} requests.",
+        effect: "Nothing was changed.",
+        cure: "Compare the request with the description at /api/openapi.json.",
+        owner: Owner::You,
+    },
+];

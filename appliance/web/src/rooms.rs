@@ -1,0 +1,249 @@
+//! The rooms of the box as the pages see them: what they ask, and what they show.
+//!
+//! The supervisor implements these traits; tests implement them with fakes. Each trait is
+//! object-safe and says no with a [`Problem`] from the catalog, so that a page, the API
+//! and the command line use the same words.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use sealgate_camera::{CameraId, StreamUrl};
+use sealgate_words::Problem;
+
+mod views;
+
+pub use views::{
+    CameraCounters, CameraState, CameraView, CounterView, FileDownload, GateCameraView, GateView,
+    ImportView, LicenseView, Places, RecordingHealth, RecordingStatus, RecordingView, SessionView,
+    StorageView, TpmView,
+};
+
+/// The name of the user that the first-start set-up creates.
+pub const FIRST_USER: &str = "owner";
+
+/// The shortest password, in characters, that the set-up takes.
+pub const MIN_PASSWORD_CHARS: usize = 12;
+
+/// Everything the pages talk to.
+#[derive(Clone)]
+pub struct Rooms {
+    /// What this box is; shown on every page.
+    pub identity: BoxIdentity,
+    /// The first start.
+    pub setup: Arc<dyn Setup>,
+    /// Names and passwords.
+    pub sign_in: Arc<dyn SignIn>,
+    /// Where sessions are kept.
+    pub sessions: Arc<dyn SessionStore>,
+    /// The license and the TPM it is bound to.
+    pub license: Arc<dyn LicenseRoom>,
+    /// Cameras and their channels.
+    pub cameras: Arc<dyn CameraRoom>,
+    /// The kernel gate.
+    pub gate: Arc<dyn GateRoom>,
+    /// What the recorder does and keeps.
+    pub recordings: Arc<dyn RecordingRoom>,
+    /// Live pictures.
+    pub live: Arc<dyn LiveRoom>,
+}
+
+/// What this box is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoxIdentity {
+    /// What the owner calls it, for example `NVR-0207`.
+    pub name: String,
+    /// The model as sold.
+    pub model: String,
+    /// The serial number on the label.
+    pub serial: String,
+    /// The firmware's version.
+    pub firmware: String,
+}
+
+/// Somebody who proved who they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The name they sign in with.
+    pub name: String,
+}
+
+/// The first start: sets the first password.
+#[async_trait]
+pub trait Setup: Send + Sync {
+    /// Whether a first password was set. Asked at each request: keep the answer in memory.
+    async fn is_done(&self) -> bool;
+
+    /// Sets the password of [`FIRST_USER`]. The pages have checked its length; the room
+    /// checks the code from the console.
+    ///
+    /// # Errors
+    /// `SG-SES-002` wrong code, `SG-SES-003` already done.
+    async fn complete(&self, code: &str, password: &str) -> Result<User, Problem>;
+}
+
+/// Names and passwords.
+#[async_trait]
+pub trait SignIn: Send + Sync {
+    /// Takes as long for an unknown name as for a wrong password.
+    ///
+    /// # Errors
+    /// `SG-SES-001` for either.
+    async fn check(&self, name: &str, password: &str) -> Result<User, Problem>;
+}
+
+/// A session as it is kept: never with its token.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredSession {
+    /// SHA-256 of the token's 32 bytes.
+    pub token_sha256: [u8; 32],
+    /// Whose it is.
+    pub user: String,
+    /// When it began, milliseconds since the Unix epoch.
+    pub created_utc_ms: i64,
+    /// When it ends, milliseconds since the Unix epoch.
+    pub expires_utc_ms: i64,
+}
+
+impl fmt::Debug for StoredSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredSession")
+            .field("user", &self.user)
+            .field("expires_utc_ms", &self.expires_utc_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where sessions are kept. The pages decide on tokens and expiry; this only remembers.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Remembers a session and forgets those that ended at or before its `created_utc_ms`.
+    ///
+    /// # Errors
+    /// `SG-API-003` if it could not be written.
+    async fn insert(&self, session: StoredSession) -> Result<(), Problem>;
+
+    /// The session of this token, ended or not.
+    ///
+    /// # Errors
+    /// `SG-API-003` if it could not be read.
+    async fn find(&self, token_sha256: &[u8; 32]) -> Result<Option<StoredSession>, Problem>;
+
+    /// Forgets a session; one that is not there is no error.
+    ///
+    /// # Errors
+    /// `SG-API-003` if it could not be written.
+    async fn remove(&self, token_sha256: &[u8; 32]) -> Result<(), Problem>;
+}
+
+/// The license of this box.
+#[async_trait]
+pub trait LicenseRoom: Send + Sync {
+    /// The state in words, the places, the TPM.
+    async fn status(&self) -> LicenseView;
+
+    /// Makes a request file for the distributor.
+    ///
+    /// # Errors
+    /// `SG-TPM-…` where the TPM could not prove what it must.
+    async fn export_request(&self) -> Result<FileDownload, Problem>;
+
+    /// Checks a license file and, unless `dry_run`, puts it into use. `document` is as
+    /// it was uploaded, at most 1 MiB.
+    ///
+    /// # Errors
+    /// `SG-DOC-…`, `SG-LIC-…`, `SG-TPM-…`; nothing changed then.
+    async fn import(&self, document: &[u8], dry_run: bool) -> Result<ImportView, Problem>;
+}
+
+/// Cameras and their channels.
+#[async_trait]
+pub trait CameraRoom: Send + Sync {
+    /// Every camera that was seen or has a channel, in a stable order.
+    ///
+    /// # Errors
+    /// `SG-API-003` if the assignments could not be read.
+    async fn list(&self) -> Result<Vec<CameraView>, Problem>;
+
+    /// Gives the camera a channel. Without an address the camera is asked for one.
+    ///
+    /// # Errors
+    /// `SG-CAM-…`; nothing changed then.
+    async fn assign(
+        &self,
+        camera: CameraId,
+        stream: Option<StreamUrl>,
+    ) -> Result<CameraView, Problem>;
+
+    /// Takes the channel away; recording stops. A camera without one is no error.
+    ///
+    /// # Errors
+    /// `SG-CAM-004` for a camera this box never saw.
+    async fn release(&self, camera: CameraId) -> Result<CameraView, Problem>;
+
+    /// Looks for cameras at once instead of at the next round.
+    ///
+    /// # Errors
+    /// `SG-API-003` if the search could not be started.
+    async fn discover_now(&self) -> Result<(), Problem>;
+}
+
+/// The kernel gate.
+#[async_trait]
+pub trait GateRoom: Send + Sync {
+    /// Its counters now.
+    ///
+    /// # Errors
+    /// `SG-API-003` if the kernel could not be asked.
+    async fn counters(&self) -> Result<GateView, Problem>;
+}
+
+/// What the recorder does and keeps.
+#[async_trait]
+pub trait RecordingRoom: Send + Sync {
+    /// Newest first, at most `limit`, of one camera or of all.
+    ///
+    /// # Errors
+    /// `SG-REC-001` recorder not running, `SG-REC-004` index unreadable.
+    async fn list(
+        &self,
+        camera: Option<CameraId>,
+        limit: u32,
+    ) -> Result<Vec<RecordingView>, Problem>;
+
+    /// Disk and cameras now.
+    ///
+    /// # Errors
+    /// `SG-REC-001` recorder not running.
+    async fn status(&self) -> Result<StorageView, Problem>;
+}
+
+/// Live pictures.
+#[async_trait]
+pub trait LiveRoom: Send + Sync {
+    /// Frames from now on, beginning with [`LiveFrame::Init`], until the camera stops
+    /// being recorded or the stream is dropped.
+    ///
+    /// # Errors
+    /// `SG-REC-001` to `SG-REC-003`.
+    async fn open(&self, camera: CameraId) -> Result<LiveStream, Problem>;
+}
+
+/// A camera's frames as they come; ends with at most one problem.
+pub type LiveStream = BoxStream<'static, Result<LiveFrame, Problem>>;
+
+/// One step of a live stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LiveFrame {
+    /// A new initialization segment: at the start, and when the camera changes its format.
+    Init {
+        /// For `MediaSource.isTypeSupported`, for example `video/mp4; codecs="avc1.42c01e"`.
+        mime_type: String,
+        /// `ftyp` and `moov`.
+        segment: Bytes,
+    },
+    /// One `moof` and `mdat`.
+    Part(Bytes),
+}
