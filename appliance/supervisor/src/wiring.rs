@@ -1,5 +1,7 @@
 //! From a configuration to a running box.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,6 +172,15 @@ fn vendor_roots(path: &Path) -> anyhow::Result<VendorRoots> {
     let file = VendorRootsFile::parse(&text).context("the image's vendor roots are unusable")?;
     file.for_flavour(file.flavour)
         .context("the image's vendor roots are of another flavour")
+}
+
+/// Makes a folder that only this process's user can enter, if it is not there.
+fn create_private_folder(folder: &Path) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("the folder {} could not be made", folder.display()))
 }
 
 /// What the box calls itself. A box that was never given a serial number has a readable
