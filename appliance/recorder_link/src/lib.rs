@@ -8,8 +8,12 @@
 //! Invariant: the desired set is declarative. Sending it twice changes nothing, and what it
 //! does not name is not recorded. Deliberately absent: licenses, MAC decisions, the TPM.
 
+mod client;
+mod codec;
 mod messages;
 
+pub use client::{ClientError, LiveVideo, RecordedFile, RecorderClient};
+pub use codec::{Connection, LinkError, LiveFrame, MAX_FRAME_BYTES, MAX_MIME_TYPE_BYTES};
 pub use messages::{
     CameraStatus, DesiredCamera, DesiredSet, RecorderRefusal, RecorderStatus, Recording, Reply,
     Request, SessionState,

@@ -1,7 +1,7 @@
 //! The license file, `.lic`.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::dsse::{DocumentError, DocumentKind, Envelope, write_payload};
 use crate::encoding;
@@ -59,8 +59,8 @@ pub struct TpmBinding {
 }
 
 /// What a license is bound to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "serde_json::Value", into = "serde_json::Value")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "serde_json::Value")]
 pub enum Binding {
     /// A TPM.
     Tpm(TpmBinding),
@@ -89,16 +89,23 @@ impl TryFrom<serde_json::Value> for Binding {
     }
 }
 
-impl From<Binding> for serde_json::Value {
-    fn from(binding: Binding) -> Self {
-        match binding {
-            Binding::Tpm(binding) => {
-                let mut value =
-                    serde_json::to_value(binding).expect("strings and numbers always serialise");
-                value["kind"] = "tpm".into();
-                value
+impl Serialize for Binding {
+    /// Field by field, so that the bytes never depend on how some build of serde_json
+    /// orders its maps.
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Tagged<'a> {
+            kind: &'static str,
+            #[serde(flatten)]
+            binding: &'a TpmBinding,
+        }
+        match self {
+            Self::Tpm(binding) => Tagged {
+                kind: "tpm",
+                binding,
             }
-            Binding::Other { value, .. } => value.into(),
+            .serialize(out),
+            Self::Other { value, .. } => value.serialize(out),
         }
     }
 }

@@ -107,6 +107,21 @@ pub enum LicenseState {
     DongleAndSoftwareLicense,
     /// A MAC license stands beside a TPM license.
     MacAndTpmLicense,
+    /// The stored license file can't be used: damaged, changed, or by an unknown key.
+    StoredLicenseUnusable {
+        /// The code of the reason, for example `SG-LIC-001`.
+        code: String,
+    },
+    /// The counter stands below the license's: the file was copied here without its
+    /// import, or the TPM was set back, as a virtual one can be.
+    CounterBehind {
+        /// The license.
+        license_id: String,
+        /// The revision in the file.
+        revision: u32,
+    },
+    /// The TPM answers, but not as the specification says.
+    TpmFault,
 }
 
 impl LicenseState {
@@ -136,6 +151,9 @@ impl LicenseState {
             Self::DongleMissing => "SG-STA-021",
             Self::DongleAndSoftwareLicense => "SG-STA-022",
             Self::MacAndTpmLicense => "SG-STA-023",
+            Self::StoredLicenseUnusable { .. } => "SG-STA-024",
+            Self::CounterBehind { .. } => "SG-STA-025",
+            Self::TpmFault => "SG-STA-026",
         }
     }
 }

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# post-image.sh - Buildroot's last step: hands root file system and kernel to the assembly
+# that both flavours share.
+#
+# From the environment (scripts/image product sets it):
+#   SEALGATE_ROOTS   the vendor's root keys
+#   SEALGATE_OUT     where the image goes (default: Buildroot's images folder)
+set -euo pipefail
+external=$(cd "$(dirname "$0")/../.." && pwd)
+images=${1:?called by Buildroot with its images folder}
+: "${SEALGATE_ROOTS:?the vendor roots file: build with scripts/image product --roots FILE}"
+
+"$external/scripts/check-options" "$external/board/x86_64/linux.config" \
+    "$(echo "$BUILD_DIR"/linux-[0-9]*/.config)"
+PATH=$HOST_DIR/bin:$HOST_DIR/sbin:$PATH exec "$external/../scripts/assemble" \
+    --flavour product --rootfs "$images/rootfs.tar" --kernel "$images/bzImage" \
+    --roots "$SEALGATE_ROOTS" --out "${SEALGATE_OUT:-$images/sealgate}"

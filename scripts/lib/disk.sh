@@ -1,0 +1,111 @@
+# The files of an image: verified root, initrd, disk. Sourced by scripts/assemble.
+# shellcheck shell=bash disable=SC2154
+
+mib=1048576
+root_mib=512 verity_mib=16 state_mib=64
+
+size_of() { du -h "$1" | cut -f1; }
+
+# make_verified_root ROOT WORK VERSION: root.erofs, root.verity, verity.env. The same
+# files give the same hash: times, salt and UUIDs are fixed.
+make_verified_root() {
+    local root=$1 work=$2 version=$3
+    tool mkfs.erofs --quiet -zlz4hc,9 -T0 --all-root -U 5ea16a7e-0000-4000-8000-000000000001 \
+        "$work/root.erofs" "$root"
+    [[ $(stat -c %s "$work/root.erofs") -le $((root_mib * mib)) ]] \
+        || fail "the root image is larger than its partition of $root_mib MiB"
+    tool veritysetup format --hash=sha256 --data-block-size=4096 --hash-block-size=4096 \
+        --salt="$(sha256sum <<<"sealgate $version" | cut -d' ' -f1)" \
+        --uuid=5ea16a7e-0000-4000-8000-000000000002 \
+        "$work/root.erofs" "$work/root.verity" >"$work/verity.txt"
+    [[ $(stat -c %s "$work/root.verity") -le $((verity_mib * mib)) ]] \
+        || fail "the hash tree is larger than its partition of $verity_mib MiB"
+    awk -F': *' '/^Root hash/ { print "root_hash=" $2 } /^Salt/ { gsub(/[ \t]/, "", $2); print "salt=" $2 }
+        /^Data blocks/ { print "data_blocks=" $2 }' "$work/verity.txt" | tr -d ' \t' >"$work/verity.env"
+    [[ $(grep -c . "$work/verity.env") -eq 3 ]] || fail "veritysetup's answer is not understood"
+}
+
+# make_initrd MODULES FILE: busybox, dmsetup with its libraries, the modules and `init`.
+# Uncompressed: unpacking costs an emulated processor more than loading.
+make_initrd() {
+    local modules=$1 file=$2 tree=${2}.d path library
+    mkdir -p "$tree"/{bin,dev,proc,sys,root,modules,usr/lib64,usr/lib/x86_64-linux-gnu}
+    ln -s usr/lib "$tree/lib"
+    ln -s usr/lib64 "$tree/lib64"
+    cp "$tools/usr/bin/busybox" "$tools/usr/sbin/dmsetup" "$tree/bin/"
+    cp -L "$tools/usr/lib64/ld-linux-x86-64.so.2" "$tree/usr/lib64/"
+    while read -r library; do
+        cp -L "$tools/usr/lib/x86_64-linux-gnu/$library" "$tree/usr/lib/x86_64-linux-gnu/"
+    done < <(needed_libraries "$tools/usr/sbin/dmsetup")
+    while read -r path; do
+        library=$(basename "${path%.ko*}.ko")
+        copy_module "$modules/$path" "$tree/modules/$library"
+        echo "/modules/$library" >>"$tree/modules/order"
+    done < <(module_files "$modules" "$here/scripts/lib/initrd/modules")
+    install -m 0755 "$here/scripts/lib/initrd/init" "$tree/init"
+    find "$tree" -exec touch -h -d @0 {} +
+    (cd "$tree" && find . | LC_ALL=C sort | tool cpio --quiet -o -H newc -R 0:0 --reproducible) >"$file"
+}
+
+# All shared libraries a program of the tools tree loads, by file name.
+needed_libraries() {
+    "$tools/usr/lib64/ld-linux-x86-64.so.2" --library-path "$tools/usr/lib/x86_64-linux-gnu" \
+        --list "$1" | awk '$2 == "=>" && $1 !~ /\// { print $1 }'
+}
+
+# make_disk WORK DATA-MIB SERIAL: GPT with root-a, verity-a, state, data; no loop mounts.
+make_disk() {
+    local work=$1 data_mib=$2 serial=$3 disk=$1/disk.img
+    local root_at=1 verity_at state_at data_at
+    verity_at=$((root_at + root_mib))
+    state_at=$((verity_at + verity_mib))
+    data_at=$((state_at + state_mib))
+    mkdir -p "$work/state" "$work/data"
+    [[ -z $serial ]] || echo "$serial" >"$work/state/serial"
+    make_ext4 "$work/state.ext4" "$state_mib" state "$work/state" 5ea16a7e-0000-4000-8000-000000000003
+    make_ext4 "$work/data.ext4" "$data_mib" data "$work/data" 5ea16a7e-0000-4000-8000-000000000004
+    truncate -s $(((data_at + data_mib + 1) * mib)) "$disk"
+    tool sfdisk --quiet "$disk" <<TABLE
+label: gpt
+label-id: 5ea16a7e-0000-4000-8000-000000000010
+start=${root_at}MiB, size=${root_mib}MiB, type=4f68bce3-e8cd-4db1-96e7-fbcaf984b709, name=root-a, uuid=5ea16a7e-0000-4000-8000-000000000011
+start=${verity_at}MiB, size=${verity_mib}MiB, type=2c7357ed-ebd2-46d9-aec1-23d437ec2bf5, name=verity-a, uuid=5ea16a7e-0000-4000-8000-000000000012
+start=${state_at}MiB, size=${state_mib}MiB, type=linux, name=state, uuid=5ea16a7e-0000-4000-8000-000000000013
+start=${data_at}MiB, size=${data_mib}MiB, type=linux, name=data, uuid=5ea16a7e-0000-4000-8000-000000000014
+TABLE
+    place "$work/root.erofs" "$disk" "$root_at"
+    place "$work/root.verity" "$disk" "$verity_at"
+    place "$work/state.ext4" "$disk" "$state_at"
+    place "$work/data.ext4" "$disk" "$data_at"
+}
+
+# make_ext4 FILE MIB LABEL FOLDER UUID
+make_ext4() {
+    truncate -s "${2}M" "$1"
+    tool mke2fs -q -t ext4 -L "$3" -U "$5" -d "$4" -m 0 \
+        -E root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,hash_seed="$5" "$1"
+}
+
+# place FILE DISK MIB: copies a partition to its place, holes stay holes.
+place() { dd if="$1" of="$2" bs=1M seek="$3" conv=notrunc,sparse status=none; }
+
+# What was put together, for people and for the boot tests.
+write_manifest() {
+    local work=$1 version=$2 flavour=$3 packages=$4 file
+    echo '{'
+    echo "  \"version\": \"$version\", \"flavour\": \"$flavour\","
+    echo "  \"root_hash\": \"$root_hash\","
+    echo "  \"vendor_roots_sha256\": \"$(sha256sum "$work/root/usr/share/sealgate/vendor-roots.json" | cut -d' ' -f1)\","
+    echo '  "bytes": {'
+    for file in vmlinuz initrd root.erofs root.verity; do
+        [[ ! -e $work/$file ]] || echo "    \"$file\": $(stat -c %s "$work/$file"),"
+    done
+    echo "    \"disk.img\": $(stat -c %s "$work/disk.img")"
+    echo '  },'
+    echo '  "packages": ['
+    if [[ -n $packages ]]; then
+        sed 's/%3a/:/; s/.*/    "&",/; $s/,$//' "$packages"
+    fi
+    echo '  ]'
+    echo '}'
+}
