@@ -67,8 +67,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         Arc::clone(&clock),
         setup_code,
     )?);
-    let tls =
-        TlsMaterial::load_or_create(&config.identity.data_dir.join("tls"), &names(&identity))?;
+    let tls_folder = config.identity.data_dir.join("tls");
+    create_private_folder(&tls_folder)?;
+    create_private_folder(&config.identity.state_dir.join("license"))?;
+    let tls = TlsMaterial::load_or_create(&tls_folder, &names(&identity))?;
     announce(&config, &people, &tls);
 
     let license_box = LicenseBox::new(
