@@ -61,7 +61,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     let identity = identity(&config);
     let store = Arc::new(Store::open(&config.identity.data_dir.join("box.db"))?);
-    let setup_code = SetupCode::read_or_create(&config.identity.state_dir)?;
+    let setup_folder = config.identity.state_dir.join("setup");
+    create_private_folder(&setup_folder)?;
+    let setup_code = SetupCode::read_or_create(&setup_folder)?;
     let people = Arc::new(People::new(
         Arc::clone(&store),
         Arc::clone(&clock),
