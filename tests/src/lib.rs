@@ -1,7 +1,11 @@
 //! Harness and journeys: QEMU, swtpm, cameras, portal, browser.
 
 pub mod attack;
+pub mod browser;
 pub mod client;
 pub mod evidence;
+pub mod journey;
 pub mod qemu;
+pub mod swtpm;
+pub mod tour;
 pub mod world;

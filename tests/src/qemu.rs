@@ -144,6 +144,12 @@ impl Machine {
                 serial.display()
             ))
             .args(["-serial", "chardev:serial"])
+            .arg("-chardev")
+            .arg(format!(
+                "socket,id=shell,path={}/shell,server=on,wait=off",
+                sockets.path().display()
+            ))
+            .args(["-serial", "chardev:shell"])
             .arg("-qmp")
             .arg(format!(
                 "unix:{}/qmp,server=on,wait=off",
@@ -210,6 +216,7 @@ impl Machine {
             process,
             qmp,
             serial,
+            shell: sockets.path().join("shell"),
             booted_at,
             accelerator,
             _tap: tap,
@@ -232,6 +239,7 @@ pub struct Qemu {
     process: Process,
     qmp: Qmp,
     serial: PathBuf,
+    shell: PathBuf,
     /// Where in the serial log the present boot begins, bytes.
     booted_at: u64,
     accelerator: Accelerator,
@@ -255,6 +263,11 @@ impl Qemu {
     /// QEMU's process id.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The socket of its second serial port: the lab image's shell, where asked for.
+    pub fn shell(&self) -> &Path {
+        &self.shell
     }
 
     /// The serial console's log, of this boot and earlier ones.

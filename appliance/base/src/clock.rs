@@ -39,6 +39,7 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     fn utc_ms(&self) -> i64 {
         // A box whose battery failed may stand before 1970.
         match SystemTime::now().duration_since(UNIX_EPOCH) {

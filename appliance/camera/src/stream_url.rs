@@ -1,6 +1,7 @@
 //! Where a camera's stream is fetched from.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,20 @@ impl StreamUrl {
     pub fn credentials(&self) -> Option<(&str, &str)> {
         let name = self.0.username();
         (!name.is_empty()).then(|| (name, self.0.password().unwrap_or_default()))
+    }
+
+    /// The same stream at the camera's present address.
+    #[must_use]
+    pub fn at(&self, ip: Ipv4Addr) -> Self {
+        let mut url = self.0.clone();
+        url.set_ip_host(ip.into())
+            .expect("a URL that has a host takes another one");
+        Self(url)
+    }
+
+    /// The TCP port, 554 unless the URL names another (RFC 2326, 3.2).
+    pub fn port(&self) -> u16 {
+        self.0.port().unwrap_or(554)
     }
 
     /// The host as written: an address or a name.
@@ -102,6 +117,16 @@ mod tests {
         assert_eq!(format!("{url:?}"), "rtsp://192.0.2.7:8554/main");
         assert_eq!(url.credentials(), Some(("admin", "s3cret")));
         assert_eq!(url.host(), "192.0.2.7");
+        assert_eq!(url.port(), 8554);
+    }
+
+    #[test]
+    fn follows_a_camera_to_its_present_address() {
+        let url: StreamUrl = "rtsp://u:p@cam.local/main?x=1".parse().unwrap();
+        let moved = url.at(Ipv4Addr::new(192, 0, 2, 9));
+        assert_eq!(moved.to_string(), "rtsp://192.0.2.9/main?x=1");
+        assert_eq!(moved.credentials(), Some(("u", "p")));
+        assert_eq!(moved.port(), 554);
     }
 
     #[test]

@@ -1,1 +1,23 @@
-//! Decides which cameras may stream, and why not; pure.
+//! Decides which cameras may stream, and why the others may not.
+//!
+//! Invariants, held by property tests: nothing opens without a license; never more
+//! cameras open than the license has places; a camera opens only if its owner gave it a
+//! place and the kernel's neighbour table ties its MAC address to its address; no two
+//! MAC addresses open at one IP address, and no MAC address opens at two.
+//!
+//! The same inputs always give the same answer, whatever their order: when a license
+//! shrinks, the cameras that have held their places longest keep them.
+//!
+//! Deliberately absent: input and output, a clock, state between calls, and every way
+//! to open a camera without a [`BoundLicense`](sealgate_license::binding::BoundLicense). Days of
+//! validity, grace and countdowns are settled before: while they close the gate, the
+//! caller has no bound license to pass.
+
+mod decide;
+mod decision;
+mod facts;
+mod rights;
+
+pub use decide::decide;
+pub use decision::{Decision, Decisions, Places, Reason};
+pub use facts::{Address, Assignment, Fact, Whereabouts};

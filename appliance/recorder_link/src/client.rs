@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sealgate_camera::CameraId;
 use tokio::net::UnixStream;
 
@@ -48,6 +49,7 @@ impl RecorderRefusal {
             Self::NotDesired { .. } => "SG-REC-002",
             Self::TooManyViewers { .. } => "SG-REC-003",
             Self::Index => "SG-REC-004",
+            Self::NoSuchRecording => "SG-REC-006",
         }
     }
 }
@@ -115,6 +117,21 @@ impl RecorderClient {
         }
     }
 
+    /// The bytes of one recording; `file` as [`Recording::file`] says.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; [`RecorderRefusal::NoSuchRecording`] for what is not there.
+    pub async fn file(&self, file: String) -> Result<RecordedFile, ClientError> {
+        match self.ask(Request::File { file }).await? {
+            (Reply::File { size_bytes }, connection) => Ok(RecordedFile {
+                size_bytes,
+                left_bytes: size_bytes,
+                connection,
+            }),
+            _ => Err(ClientError::WrongReply),
+        }
+    }
+
     async fn ask(&self, request: Request) -> Result<(Reply, Connection<UnixStream>), ClientError> {
         let exchange = async {
             let mut connection = Connection::connect(&self.socket).await?;
@@ -145,6 +162,43 @@ impl LiveVideo {
     /// [`LinkError::Broken`] and [`LinkError::LiveFrame`].
     pub async fn next(&mut self) -> Result<Option<LiveFrame>, LinkError> {
         self.connection.recv_live().await
+    }
+}
+
+/// One recording's bytes, as they come.
+#[derive(Debug)]
+pub struct RecordedFile {
+    size_bytes: u64,
+    left_bytes: u64,
+    connection: Connection<UnixStream>,
+}
+
+impl RecordedFile {
+    /// How many bytes there are in total.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// The next piece; `None` after the last one. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`LinkError::Closed`] where the recorder ended before the file did, and
+    /// [`LinkError::Broken`].
+    pub async fn next(&mut self) -> Result<Option<Bytes>, LinkError> {
+        if self.left_bytes == 0 {
+            return Ok(None);
+        }
+        let piece = self
+            .connection
+            .recv_piece()
+            .await?
+            .ok_or(LinkError::Closed)?;
+        let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        self.left_bytes = self
+            .left_bytes
+            .checked_sub(length)
+            .ok_or(LinkError::Closed)?;
+        Ok(Some(piece))
     }
 }
 

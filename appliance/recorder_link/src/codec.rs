@@ -173,6 +173,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Sends one piece of a file.
+    ///
+    /// # Errors
+    /// [`LinkError::Broken`] when the other side is gone or the piece is too long.
+    pub async fn send_piece(&mut self, piece: Bytes) -> Result<(), LinkError> {
+        self.frames.send(piece).await.map_err(LinkError::Broken)
+    }
+
+    /// The next piece of a file, or `None` once the other side closed.
+    ///
+    /// # Errors
+    /// [`LinkError::Broken`].
+    pub async fn recv_piece(&mut self) -> Result<Option<Bytes>, LinkError> {
+        match self.frames.next().await {
+            None => Ok(None),
+            Some(frame) => Ok(Some(frame.map_err(LinkError::Broken)?.freeze())),
+        }
+    }
+
     /// Waits until the other side closes or sends something it should not: what a server of
     /// live frames watches while it has nothing to send.
     pub async fn closed(&mut self) {

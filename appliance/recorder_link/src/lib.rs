@@ -12,7 +12,7 @@ mod client;
 mod codec;
 mod messages;
 
-pub use client::{ClientError, LiveVideo, RecorderClient};
+pub use client::{ClientError, LiveVideo, RecordedFile, RecorderClient};
 pub use codec::{Connection, LinkError, LiveFrame, MAX_FRAME_BYTES, MAX_MIME_TYPE_BYTES};
 pub use messages::{
     CameraStatus, DesiredCamera, DesiredSet, RecorderRefusal, RecorderStatus, Recording, Reply,

@@ -18,6 +18,11 @@ pub enum Request {
         /// How many at most.
         limit: u32,
     },
+    /// The bytes of one recording, as far as it is whole.
+    File {
+        /// Its path below the recordings folder, as [`Recording::file`] says.
+        file: String,
+    },
     /// Turn this connection into a stream of live frames of one desired camera.
     Live {
         /// The camera to watch.
@@ -56,6 +61,11 @@ pub enum Reply {
     },
     /// From here on the connection carries live frames.
     Live,
+    /// From here on the connection carries the file's bytes, in pieces, and then ends.
+    File {
+        /// How many bytes follow.
+        size_bytes: u64,
+    },
     /// The request was understood and refused.
     Refused(RecorderRefusal),
 }
@@ -76,6 +86,9 @@ pub enum RecorderRefusal {
         /// Which camera.
         camera: CameraId,
     },
+    /// There is no recording of this name, or not any more.
+    #[error("there is no such recording")]
+    NoSuchRecording,
     /// The index of recordings could not be read.
     #[error("the index of recordings could not be read")]
     Index,

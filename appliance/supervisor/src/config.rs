@@ -137,8 +137,10 @@ pub enum ConfigError {
 impl Config {
     /// Reads and checks the file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         let config: Self = toml::from_str(&text).map_err(|source| ConfigError::Parse {
             path: path.to_owned(),
             source: Box::new(source),
@@ -149,13 +151,25 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         self.tpm_address()?;
-        within("tpm.check_interval_s", self.tpm.check_interval_s, 10..=3600, "from 10 to 3600")?;
-        within("ports.probe_interval_s", self.ports.probe_interval_s, 2..=600, "from 2 to 600")?;
+        within(
+            "tpm.check_interval_s",
+            self.tpm.check_interval_s,
+            10..=3600,
+            "from 10 to 3600",
+        )?;
+        within(
+            "ports.probe_interval_s",
+            self.ports.probe_interval_s,
+            2..=600,
+            "from 2 to 600",
+        )?;
         let all = self.ports.camera.iter().chain(&self.ports.owner);
         for interface in all {
             // The kernel's IFNAMSIZ is 16 with its terminator; the name goes into nft rules.
             let usable = (1..=15).contains(&interface.len())
-                && interface.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+                && interface
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
             if !usable {
                 return Err(ConfigError::Range {
                     key: "ports",
@@ -164,7 +178,12 @@ impl Config {
                 });
             }
         }
-        if let Some(both) = self.ports.camera.iter().find(|name| self.ports.owner.contains(name)) {
+        if let Some(both) = self
+            .ports
+            .camera
+            .iter()
+            .find(|name| self.ports.owner.contains(name))
+        {
             return Err(ConfigError::Range {
                 key: "ports",
                 found: both.clone(),
@@ -203,7 +222,11 @@ fn within(
     if range.contains(&found) {
         return Ok(());
     }
-    Err(ConfigError::Range { key, found: found.to_string(), expected })
+    Err(ConfigError::Range {
+        key,
+        found: found.to_string(),
+        expected,
+    })
 }
 
 #[cfg(test)]
@@ -232,7 +255,10 @@ mod tests {
 
     fn check(change: (&str, &str), expected: Result<(), &str>) {
         let text = GOOD.replace(change.0, change.1);
-        assert!(change.0.is_empty() || text != GOOD, "{change:?} changes nothing");
+        assert!(
+            change.0.is_empty() || text != GOOD,
+            "{change:?} changes nothing"
+        );
         let found = toml::from_str::<Config>(&text)
             .map_err(|error| error.to_string())
             .and_then(|config| config.check().map_err(|error| error.to_string()));
@@ -251,7 +277,13 @@ mod tests {
         check(("device:/dev/tpmrm0", "tpm0"), Err("tpm.address"));
         check(("[web]", "[web]\ncolour = 1"), Err("colour"));
         check(("[\"cam0\"]", "[\"cam0; drop\"]"), Err("interface names"));
-        check(("[\"lan0\"]", "[\"cam0\"]"), Err("either a camera port or an owner port"));
-        check(("[tpm]", "[tpm]\ncheck_interval_s = 1"), Err("tpm.check_interval_s"));
+        check(
+            ("[\"lan0\"]", "[\"cam0\"]"),
+            Err("either a camera port or an owner port"),
+        );
+        check(
+            ("[tpm]", "[tpm]\ncheck_interval_s = 1"),
+            Err("tpm.check_interval_s"),
+        );
     }
 }

@@ -1,1 +1,17 @@
-//! The licensing supervisor: configuration, wiring, license import, privileges.
+//! The licensing supervisor: the process that decides what a box may record.
+//!
+//! It wires the rooms of the box: the license desk (TPM), the camera desk (gate and
+//! recorder), the pages. Invariants: the pages come up whatever is wrong with TPM, license
+//! or recorder, and say so; nothing opens before the first license check has ended.
+//! Deliberately absent: video (the recorder's), and rules about licenses (the kit's).
+
+pub mod camera_desk;
+pub mod config;
+pub mod license;
+pub mod license_desk;
+mod passwords;
+pub mod rooms;
+mod setup_code;
+mod wiring;
+
+pub use wiring::{close_gate, run};

@@ -26,7 +26,9 @@ pub fn verify(password: &str, stored: Option<&str>) -> bool {
         tracing::error!("a stored password hash can't be read");
         return false;
     };
-    let fits = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
+    let fits = Argon2::default()
+        .verify_password(password.as_bytes(), &parsed)
+        .is_ok();
     fits && stored.is_some()
 }
 

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use rand::RngExt as _;
-use sealgate_base::durable;
+use sealgate_base::{DurableError, write_durably};
 use subtle::ConstantTimeEq;
 
 /// Without 0, 1, I, L and O, which people misread.
@@ -33,23 +33,20 @@ pub enum SetupCodeError {
         source: std::io::Error,
     },
     /// The state partition could not be written.
-    #[error("cannot keep the set-up code at {path}")]
-    Write {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("cannot keep the set-up code")]
+    Write(#[source] DurableError),
 }
 
 impl SetupCode {
-    /// The code kept in `state_dir`, or a new one kept there from now on.
-    pub fn read_or_create(state_dir: &Path) -> Result<Self, SetupCodeError> {
-        let path = state_dir.join("setup-code");
+    /// The code kept in `folder`, or a new one kept there from now on.
+    pub fn read_or_create(folder: &Path) -> Result<Self, SetupCodeError> {
+        let path = folder.join("code");
         match std::fs::read_to_string(&path) {
             Ok(text) if normalized(&text).len() == LENGTH => {
-                return Ok(Self { code: normalized(&text), path });
+                return Ok(Self {
+                    code: normalized(&text),
+                    path,
+                });
             }
             // A torn or foreign file holds no code anyone could know: make a new one.
             Ok(_) => {}
@@ -60,8 +57,7 @@ impl SetupCode {
         let code: String = (0..LENGTH)
             .map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]))
             .collect();
-        durable::write(&path, code.as_bytes(), 0o600)
-            .map_err(|source| SetupCodeError::Write { path: path.clone(), source })?;
+        write_durably(&path, code.as_bytes(), 0o600).map_err(SetupCodeError::Write)?;
         Ok(Self { code, path })
     }
 
@@ -73,7 +69,10 @@ impl SetupCode {
 
     /// Compares in constant time what a person typed; case, spaces and dashes don't matter.
     pub fn matches(&self, typed: &str) -> bool {
-        normalized(typed).as_bytes().ct_eq(self.code.as_bytes()).into()
+        normalized(typed)
+            .as_bytes()
+            .ct_eq(self.code.as_bytes())
+            .into()
     }
 
     /// Set-up is done: the code has no further use.
@@ -111,7 +110,7 @@ mod tests {
     #[test]
     fn a_torn_file_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("setup-code"), "AB").unwrap();
+        std::fs::write(folder.path().join("code"), "AB").unwrap();
         let code = SetupCode::read_or_create(folder.path()).unwrap();
         assert_eq!(code.shown().len(), LENGTH + 1);
         assert!(!code.matches("AB"));

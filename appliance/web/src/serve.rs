@@ -52,7 +52,7 @@ pub enum ServeError {
 /// The certificate can't be used, or the address can't be listened on.
 pub async fn serve(config: WebConfig, rooms: Rooms, shutdown: Shutdown) -> Result<(), ServeError> {
     // Another part of the process may have chosen the provider already; there is only one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let pem = config.tls.pem().to_vec();
     let tls = RustlsConfig::from_pem(pem.clone(), pem)
         .await

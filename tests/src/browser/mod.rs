@@ -56,7 +56,10 @@ impl Browser {
             .spawn()
             .context("start the browser's driver")?;
         let input = child.stdin.take().context("the driver's input is a pipe")?;
-        let output = child.stdout.take().context("the driver's output is a pipe")?;
+        let output = child
+            .stdout
+            .take()
+            .context("the driver's output is a pipe")?;
         let mut browser = Self {
             child,
             input,
@@ -79,7 +82,9 @@ impl Browser {
             .write_all(line.as_bytes())
             .await
             .context("reach the browser's driver")?;
-        self.read().await.with_context(|| format!("browser: {verb}"))
+        self.read()
+            .await
+            .with_context(|| format!("browser: {verb}"))
     }
 
     async fn read(&mut self) -> Result<Value> {

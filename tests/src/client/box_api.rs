@@ -130,7 +130,7 @@ impl BoxApi {
     /// Refused, or no answer.
     pub async fn cameras(&self) -> Result<Vec<Value>> {
         let list = self.get("/api/v1/cameras").await?;
-        let list = list.as_array().or_else(|| list["cameras"].as_array());
+        let list = list["cameras"].as_array();
         Ok(list.context("the cameras are a list")?.clone())
     }
 
@@ -174,11 +174,13 @@ impl BoxApi {
         self.get("/api/v1/gate").await
     }
 
-    /// `GET recordings`.
+    /// `GET recordings`: the recordings, newest first.
     ///
     /// # Errors
     /// Refused, or no answer.
-    pub async fn recordings(&self) -> Result<Value> {
-        self.get("/api/v1/recordings").await
+    pub async fn recordings(&self) -> Result<Vec<Value>> {
+        let list = self.get("/api/v1/recordings").await?;
+        let list = list["recordings"].as_array();
+        Ok(list.context("the recordings are a list")?.clone())
     }
 }

@@ -206,7 +206,7 @@ pub struct GateView {
     pub in_force: bool,
     /// Named counters, for example `dropped`.
     pub counters: BTreeMap<String, CounterView>,
-    /// The admitted cameras, each with what it sent.
+    /// Every admitted camera, and every other sender that had something dropped.
     pub cameras: Vec<GateCameraView>,
 }
 
@@ -219,20 +219,19 @@ pub struct CounterView {
     pub bytes: u64,
 }
 
-/// One pair of addresses the gate lets through.
+/// What the gate counted for one sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct GateCameraView {
     /// Its MAC address.
     #[schema(value_type = String)]
     pub mac: MacAddress,
-    /// Its address.
-    #[schema(value_type = String)]
-    pub ip: Ipv4Addr,
-    /// The interface.
-    pub interface: String,
-    /// What it sent through the gate.
-    #[serde(flatten)]
+    /// The address it is admitted at; none while it isn't admitted.
+    #[schema(value_type = Option<String>)]
+    pub ip: Option<Ipv4Addr>,
+    /// What passed since it was admitted.
     pub passed: CounterView,
+    /// What was dropped.
+    pub dropped: CounterView,
 }
 
 /// A new session, for programs.

@@ -39,4 +39,11 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Restart the box. If this comes back, install the firmware again and send a diagnostics file to support.",
         owner: Owner::Support,
     },
+    Entry {
+        code: "SG-REC-006",
+        cause: "There is no such recording, or it was overwritten by newer ones.",
+        effect: "Nothing is shown. Recording goes on.",
+        cure: "Open the list of recordings again and choose one of those.",
+        owner: Owner::You,
+    },
 ];

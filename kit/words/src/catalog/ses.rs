@@ -15,7 +15,7 @@ pub const ENTRIES: &[Entry] = &[
         code: "SG-SES-002",
         cause: "This is not the set-up code of this box.",
         effect: "No password was set.",
-        cure: "Copy the code from the box's screen or console; it changes each time the box starts.",
+        cure: "Copy the eight characters from the box's console or its label; capital letters don't matter.",
         owner: Owner::You,
     },
     Entry {

@@ -1,2 +1,0 @@
-//! The sealgate command.
-fn main() {}

@@ -1,0 +1,304 @@
+//! Tables and properties of the decision.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::num::NonZeroU8;
+
+use proptest::prelude::*;
+use sealgate_camera::{CameraId, MacAddress};
+
+use super::*;
+
+fn camera(n: u8) -> CameraId {
+    CameraId::first_source(MacAddress::from_octets([2, 0, 0, 0, 0, n]).unwrap())
+}
+
+fn address(n: u8) -> Address {
+    Address {
+        ip: Ipv4Addr::new(192, 168, 77, n),
+        port: 554,
+    }
+}
+
+fn at(n: u8, ip: u8) -> Fact {
+    Fact {
+        camera: camera(n),
+        whereabouts: Whereabouts::Resolved(address(ip)),
+    }
+}
+
+fn since(n: u8, since_utc_ms: i64) -> Assignment {
+    Assignment {
+        camera: camera(n),
+        since_utc_ms,
+    }
+}
+
+fn rights(places: u32) -> Rights {
+    Rights { places, only: None }
+}
+
+/// `+` open, `!` open but contested, otherwise the code's last digit; in camera order.
+fn picture(decisions: &Decisions) -> String {
+    decisions
+        .cameras
+        .values()
+        .map(|decision| match decision {
+            Decision::Open {
+                contested: false, ..
+            } => '+',
+            Decision::Open {
+                contested: true, ..
+            } => '!',
+            Decision::Closed { reason } => reason.code().chars().last().unwrap(),
+        })
+        .collect()
+}
+
+fn check(rights: Option<Rights>, assignments: &[Assignment], facts: &[Fact], expected: &str) {
+    let decisions = decide_with(rights.as_ref(), assignments, facts);
+    assert_eq!(picture(&decisions), expected);
+}
+
+#[test]
+fn without_a_license_everything_is_closed() {
+    assert_eq!(
+        decide(None, &[since(1, 0)], &[at(1, 11), at(2, 12)])
+            .cameras
+            .values()
+            .map(|decision| decision.reason())
+            .collect::<Vec<_>>(),
+        [Some(Reason::NoLicense); 2]
+    );
+}
+
+#[test]
+fn the_thin_slice_one_place_two_cameras() {
+    let facts = [at(1, 11), at(2, 12)];
+    check(Some(rights(1)), &[], &facts, "88");
+    check(Some(rights(1)), &[since(1, 5)], &facts, "+2");
+    check(Some(rights(2)), &[since(1, 5)], &facts, "+8");
+    check(Some(rights(0)), &[since(1, 5)], &facts, "22");
+}
+
+#[test]
+fn a_smaller_license_keeps_the_longest_held_places() {
+    let assignments = [since(3, 10), since(1, 30), since(2, 20)];
+    let facts = [at(1, 11), at(2, 12), at(3, 13)];
+    check(Some(rights(3)), &assignments, &facts, "+++");
+    check(Some(rights(2)), &assignments, &facts, "2++");
+    check(Some(rights(1)), &assignments, &facts, "22+");
+    let same_moment = [since(2, 7), since(1, 7)];
+    check(Some(rights(1)), &same_moment, &facts[..2], "+2");
+}
+
+#[test]
+fn an_absent_camera_keeps_its_place() {
+    let assignments = [since(1, 1), since(2, 2)];
+    check(Some(rights(1)), &assignments, &[at(2, 12)], "42");
+    let decisions = decide_with(Some(&rights(3)), &assignments, &[at(2, 12)]);
+    let expected = Places {
+        total: 3,
+        used: 2,
+        free: 1,
+        waiting: 0,
+    };
+    assert_eq!(decisions.places, expected);
+}
+
+#[test]
+fn where_a_camera_is_decides_too() {
+    let one = |whereabouts| {
+        let fact = Fact {
+            camera: camera(1),
+            whereabouts,
+        };
+        picture(&decide_with(Some(&rights(1)), &[since(1, 0)], &[fact]))
+    };
+    assert_eq!(one(Whereabouts::Resolved(address(11))), "+");
+    assert_eq!(one(Whereabouts::Unresolved), "3");
+    assert_eq!(one(Whereabouts::Conflict { incumbent: None }), "7");
+    let incumbent = Some(address(11));
+    assert_eq!(one(Whereabouts::Conflict { incumbent }), "!");
+    let nowhere = Address {
+        ip: Ipv4Addr::LOCALHOST,
+        port: 554,
+    };
+    assert_eq!(one(Whereabouts::Resolved(nowhere)), "4");
+    let no_port = Address {
+        port: 0,
+        ..address(11)
+    };
+    assert_eq!(one(Whereabouts::Resolved(no_port)), "4");
+}
+
+#[test]
+fn contradicting_facts_open_nothing() {
+    check(
+        Some(rights(2)),
+        &[since(1, 0)],
+        &[at(1, 11), at(1, 12)],
+        "7",
+    );
+    let two_at_one = [at(1, 11), at(2, 11)];
+    let assignments = [since(1, 9), since(2, 3)];
+    check(Some(rights(2)), &assignments, &two_at_one, "7+");
+}
+
+#[test]
+fn sources_behind_one_mac_need_a_place_each_and_share_its_address() {
+    let second = CameraId::new(camera(1).mac(), NonZeroU8::new(2).unwrap());
+    let facts = [
+        at(1, 11),
+        Fact {
+            camera: second,
+            whereabouts: Whereabouts::Resolved(address(11)),
+        },
+    ];
+    let assignments = [
+        since(1, 1),
+        Assignment {
+            camera: second,
+            since_utc_ms: 2,
+        },
+    ];
+    check(Some(rights(1)), &assignments, &facts, "+2");
+    check(Some(rights(2)), &assignments, &facts, "++");
+}
+
+#[test]
+fn a_list_admits_nobody_else() {
+    let listed = Rights {
+        places: 2,
+        only: Some(BTreeSet::from([camera(2).mac()])),
+    };
+    let assignments = [since(1, 1), since(2, 2)];
+    let facts = [at(1, 11), at(2, 12), at(3, 13)];
+    check(Some(listed), &assignments, &facts, "9+9");
+}
+
+#[test]
+fn every_reason_is_in_the_order_of_its_code() {
+    let all = [
+        Reason::NoLicense,
+        Reason::NoPlaceLeft,
+        Reason::MacUnresolved,
+        Reason::AddressUnknown,
+        Reason::MacConflict,
+        Reason::NotAssigned,
+        Reason::NotOnList,
+    ];
+    assert!(all.map(Reason::code).is_sorted());
+}
+
+fn any_whereabouts() -> impl Strategy<Value = Whereabouts> {
+    let any_address =
+        (0_u8..6, prop::sample::select(vec![0_u16, 554, 8554])).prop_map(|(last, port)| Address {
+            ip: Ipv4Addr::new(192, 168, 77, last),
+            port,
+        });
+    prop_oneof![
+        4 => any_address.clone().prop_map(Whereabouts::Resolved),
+        1 => Just(Whereabouts::Unresolved),
+        1 => prop::option::of(any_address)
+            .prop_map(|incumbent| Whereabouts::Conflict { incumbent }),
+    ]
+}
+
+fn any_camera() -> impl Strategy<Value = CameraId> {
+    (1_u8..7, 1_u8..3)
+        .prop_map(|(mac, source)| CameraId::new(camera(mac).mac(), NonZeroU8::new(source).unwrap()))
+}
+
+fn any_rights() -> impl Strategy<Value = Option<Rights>> {
+    let only = prop::option::weighted(
+        0.2,
+        prop::collection::btree_set((1_u8..7).prop_map(|n| camera(n).mac()), 0..4),
+    );
+    prop::option::weighted(
+        0.9,
+        (0_u32..6, only).prop_map(|(places, only)| Rights { places, only }),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn the_gate_never_opens_more_than_it_may(
+        rights in any_rights(),
+        assignments in prop::collection::vec(
+            (any_camera(), 0_i64..4)
+                .prop_map(|(camera, since_utc_ms)| Assignment { camera, since_utc_ms }),
+            0..12,
+        ),
+        facts in prop::collection::vec(
+            (any_camera(), any_whereabouts())
+                .prop_map(|(camera, whereabouts)| Fact { camera, whereabouts }),
+            0..12,
+        ),
+    ) {
+        let decisions = decide_with(rights.as_ref(), &assignments, &facts);
+        let open: Vec<CameraId> = decisions.open().map(|(camera, _)| camera).collect();
+
+        // Never without a license, and never more than its places.
+        let places = rights.as_ref().map_or(0, |rights| rights.places);
+        prop_assert!(open.len() <= places as usize);
+        prop_assert_eq!(decisions.places.total, places);
+        prop_assert_eq!(decisions.places.used + decisions.places.free, places);
+
+        let mut ips = BTreeMap::new();
+        let mut macs = BTreeMap::new();
+        for (camera, decision) in decisions.open() {
+            let Decision::Open { mac, ip, port, contested } = decision else { unreachable!() };
+            prop_assert_eq!(mac, camera.mac());
+            // Only who was given a place, and is on the list if there is one.
+            prop_assert!(assignments.iter().any(|assignment| assignment.camera == camera));
+            prop_assert!(rights.as_ref().unwrap().eligible(mac));
+            // Only where the network says it is.
+            let address = Address { ip, port };
+            let told = if contested {
+                Whereabouts::Conflict { incumbent: Some(address) }
+            } else {
+                Whereabouts::Resolved(address)
+            };
+            for fact in facts.iter().filter(|fact| fact.camera == camera) {
+                prop_assert_eq!(fact.whereabouts, told);
+            }
+            prop_assert!(facts.iter().any(|fact| fact.camera == camera));
+            // One MAC address is at one IP address.
+            prop_assert_eq!(*ips.entry(ip).or_insert(mac), mac);
+            prop_assert_eq!(*macs.entry(mac).or_insert(ip), ip);
+        }
+
+        // Everything assigned or seen is decided, and nothing else.
+        let known: BTreeSet<CameraId> = assignments
+            .iter()
+            .map(|assignment| assignment.camera)
+            .chain(facts.iter().map(|fact| fact.camera))
+            .collect();
+        prop_assert_eq!(known, decisions.cameras.keys().copied().collect::<BTreeSet<_>>());
+
+        // The order of the inputs says nothing.
+        let reversed: Vec<Assignment> = assignments.iter().rev().copied().collect();
+        let facts_reversed: Vec<Fact> = facts.iter().rev().copied().collect();
+        prop_assert_eq!(
+            &decide_with(rights.as_ref(), &reversed, &facts_reversed),
+            &decisions
+        );
+
+        // A larger license takes no place away.
+        if let Some(rights) = &rights {
+            let larger = Rights { places: rights.places + 1, only: rights.only.clone() };
+            let wider = decide_with(Some(&larger), &assignments, &facts);
+            for (camera, decision) in &decisions.cameras {
+                let had_place = decision.reason() != Some(Reason::NoPlaceLeft);
+                if had_place && decision.reason() != Some(Reason::NotAssigned) {
+                    prop_assert_eq!(wider.cameras[camera], *decision);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! One desired camera: connects, takes pictures, hands parts on, and starts over when it fails.
+//!
+//! Invariant: the task that polls the session never waits for the disk or for a viewer.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sealgate_base::Clock;
+use sealgate_camera::CameraId;
+use sealgate_recorder_link::{CameraStatus, SessionState};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::format::InitSegment;
+use crate::live::LiveHub;
+use crate::part::{MAX_PICTURE_BYTES, Part, PartBuilder, TimedPicture};
+use crate::source::{Picture, Pictures, Source, SourceError};
+use crate::timeline::Timeline;
+use crate::writer::{WriteJob, Writer};
+
+/// Longer without an answer, and the attempt has failed.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer without a picture, and the session has failed.
+const PICTURE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A session that gave pictures for this long was a success.
+const STEADY: Duration = Duration::from_secs(5);
+/// How long a stopping camera waits for the disk to finish its file.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// What a camera sent since the recorder started, however often it was desired.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Pictures received.
+    pub frames: AtomicU64,
+    /// Bytes written to disk.
+    pub recorded_bytes: Arc<AtomicU64>,
+    /// When the newest picture arrived, milliseconds since the Unix epoch; 0 for never.
+    pub newest_frame_utc_ms: AtomicI64,
+}
+
+/// What others see of a running channel.
+#[derive(Debug)]
+pub struct ChannelView {
+    camera: CameraId,
+    /// Its live video.
+    pub live: LiveHub,
+    counters: Arc<Counters>,
+    session: Mutex<Session>,
+}
+
+#[derive(Debug, Clone)]
+enum Session {
+    Connecting,
+    Recording,
+    Waiting { reason: String, until: Instant },
+}
+
+impl ChannelView {
+    /// A camera that is about to connect.
+    pub fn new(camera: CameraId, counters: Arc<Counters>) -> Self {
+        Self {
+            camera,
+            live: LiveHub::default(),
+            counters,
+            session: Mutex::new(Session::Connecting),
+        }
+    }
+
+    /// What the camera is doing.
+    pub fn status(&self) -> CameraStatus {
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = self.counters.newest_frame_utc_ms.load(Ordering::Relaxed);
+        CameraStatus {
+            camera: self.camera,
+            session: match &*session {
+                Session::Connecting => SessionState::Connecting,
+                Session::Recording => SessionState::Recording,
+                Session::Waiting { reason, until } => SessionState::Waiting {
+                    reason: reason.clone(),
+                    retry_in_ms: u64::try_from(
+                        until.saturating_duration_since(Instant::now()).as_millis(),
+                    )
+                    .unwrap_or(u64::MAX),
+                },
+            },
+            frames: self.counters.frames.load(Ordering::Relaxed),
+            recorded_bytes: self.counters.recorded_bytes.load(Ordering::Relaxed),
+            newest_frame_utc_ms: (newest != 0).then_some(newest),
+        }
+    }
+
+    fn set(&self, session: Session) {
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+}
+
+/// Why a session is over.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Ended {
+    #[error("the camera did not answer within 10 s")]
+    NoAnswer,
+    #[error("the camera sent no picture for 10 s")]
+    Silent,
+    #[error("the camera ended the session")]
+    ByCamera,
+    #[error("{0}")]
+    Failed(#[from] SourceError),
+}
+
+/// The work of one channel.
+pub struct Channel {
+    view: Arc<ChannelView>,
+    source: Arc<dyn Source>,
+    writer: Arc<Writer>,
+    clock: Arc<dyn Clock>,
+    timeline: Timeline,
+    builder: PartBuilder,
+    init: Option<Arc<InitSegment>>,
+    dropping_since_utc_ms: Option<i64>,
+    backoff: Backoff,
+    /// Of the current session.
+    first_picture: Option<Instant>,
+}
+
+impl Channel {
+    /// Ready to run.
+    pub fn new(
+        view: Arc<ChannelView>,
+        source: Arc<dyn Source>,
+        writer: Arc<Writer>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            view,
+            source,
+            writer,
+            clock,
+            timeline: Timeline::new(),
+            builder: PartBuilder::new(),
+            init: None,
+            dropping_since_utc_ms: None,
+            backoff: Backoff::default(),
+            first_picture: None,
+        }
+    }
+
+    /// Records until cancelled; returns once the file is finished, or the disk took too long.
+    #[tracing::instrument(name = "channel", skip_all, fields(camera_id = %self.view.camera))]
+    pub async fn run(mut self, cancelled: CancellationToken) {
+        loop {
+            self.view.set(Session::Connecting);
+            let ended = tokio::select! {
+                biased;
+                () = cancelled.cancelled() => break,
+                ended = self.session() => ended,
+            };
+            drop(self.finish_session());
+            let wait = self.backoff.next(rand::random());
+            tracing::warn!(reason = %ended, retry_in_ms = wait.as_millis(), "the session is over");
+            let until = Instant::now() + wait;
+            self.view.set(Session::Waiting {
+                reason: ended.to_string(),
+                until,
+            });
+            tokio::select! {
+                biased;
+                () = cancelled.cancelled() => break,
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
+        let closed = self.finish_session();
+        self.view.live.close();
+        if timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            tracing::warn!("the disk has not taken the last parts yet");
+        }
+        tracing::info!("recording stopped");
+    }
+
+    async fn session(&mut self) -> Ended {
+        let mut pictures = match timeout(OPEN_TIMEOUT, self.source.open()).await {
+            Err(_) => return Ended::NoAnswer,
+            Ok(Err(error)) => return error.into(),
+            Ok(Ok(pictures)) => pictures,
+        };
+        self.timeline.start_session();
+        // The format may have changed while we were away.
+        self.init = None;
+        self.first_picture = None;
+        self.take_pictures(&mut *pictures).await
+    }
+
+    async fn take_pictures(&mut self, pictures: &mut dyn Pictures) -> Ended {
+        loop {
+            match timeout(PICTURE_TIMEOUT, pictures.next()).await {
+                Err(_) => return Ended::Silent,
+                Ok(Err(error)) => return error.into(),
+                Ok(Ok(None)) => return Ended::ByCamera,
+                Ok(Ok(Some(picture))) => self.take(picture),
+            }
+        }
+    }
+
+    fn take(&mut self, picture: Picture) {
+        let utc_ms = self.clock.utc_ms();
+        let counters = &self.view.counters;
+        let first = self.init.is_none();
+        if self
+            .first_picture
+            .get_or_insert_with(Instant::now)
+            .elapsed()
+            >= STEADY
+        {
+            self.backoff.reset();
+        }
+        counters.frames.fetch_add(1, Ordering::Relaxed);
+        counters
+            .newest_frame_utc_ms
+            .store(utc_ms, Ordering::Relaxed);
+        if picture.lost_packets > 0 {
+            tracing::warn!(packets = picture.lost_packets, "packets were lost");
+        }
+        if picture.data.len() > MAX_PICTURE_BYTES {
+            tracing::warn!(
+                bytes = picture.data.len(),
+                "a picture is too large and left out"
+            );
+            return;
+        }
+        let decode_time_90k = self
+            .timeline
+            .decode_time_90k(picture.camera_90k, self.clock.monotonic());
+        if let Some(format) = picture.new_format
+            && self.init.as_ref().is_none_or(|init| init.format != format)
+        {
+            if let Some(part) = self.builder.finish(self.timeline.step_90k()) {
+                self.hand_on(part);
+            }
+            tracing::info!(
+                codec = format.codec,
+                width = format.width,
+                height = format.height,
+                "recording"
+            );
+            let init = Arc::new(InitSegment::new(format));
+            self.view.live.set_init(&init);
+            self.init = Some(init);
+        }
+        if self.init.is_none() {
+            // Before the first IDR nothing can be shown.
+            return;
+        }
+        if first {
+            self.view.set(Session::Recording);
+        }
+        let part = self.builder.push(&TimedPicture {
+            data: picture.data,
+            decode_time_90k,
+            is_idr: picture.is_idr,
+            utc_ms,
+        });
+        if let Some(part) = part {
+            self.hand_on(part);
+        }
+    }
+
+    fn hand_on(&mut self, part: Part) {
+        let Some(init) = &self.init else { return };
+        let part = Arc::new(part);
+        self.view.live.publish(&part);
+        if self.dropping_since_utc_ms.is_some() && !part.starts_with_idr {
+            return;
+        }
+        let job = WriteJob {
+            camera: self.view.camera,
+            init: Arc::clone(init),
+            gap_since_utc_ms: self.dropping_since_utc_ms,
+            recorded_bytes: Arc::clone(&self.view.counters.recorded_bytes),
+            part: Arc::clone(&part),
+        };
+        match self.writer.try_write(job) {
+            Ok(()) => self.dropping_since_utc_ms = None,
+            Err(_) if self.dropping_since_utc_ms.is_some() => {}
+            Err(error) => {
+                tracing::error!(%error, "video is lost until the next IDR");
+                self.dropping_since_utc_ms = Some(part.utc_ms);
+            }
+        }
+    }
+
+    fn finish_session(&mut self) -> tokio::sync::oneshot::Receiver<()> {
+        if let Some(part) = self.builder.finish(self.timeline.step_90k()) {
+            self.hand_on(part);
+        }
+        self.view.live.forget_group();
+        self.writer.close(self.view.camera)
+    }
+}

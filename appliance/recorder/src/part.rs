@@ -1,0 +1,258 @@
+//! Pictures become parts: one `moof` and `mdat` each, for the disk and for viewers alike.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::boxes::{self, Sample, TIMESCALE};
+
+/// A part ends before it holds more video than this: viewers wait for it. Seldom more than
+/// two writes a second and camera, into the page cache.
+const LONGEST_PART_90K: u64 = TIMESCALE as u64 / 2;
+/// A part ends before it holds more bytes than this, unless one picture alone does.
+const LARGEST_PART_BYTES: usize = 128 * 1024;
+/// A part ends after this many pictures, so that a flood of tiny ones has short headers.
+const MOST_PICTURES: usize = 250;
+/// A larger picture is no picture: an 8K key frame is far smaller. Callers leave it out.
+pub const MAX_PICTURE_BYTES: usize = 4 * 1024 * 1024;
+
+/// One picture with its place in time.
+#[derive(Debug, Clone)]
+pub struct TimedPicture {
+    /// Length-prefixed NAL units (ISO/IEC 14496-15, 5.3.2).
+    pub data: Bytes,
+    /// From [`crate::timeline::Timeline`].
+    pub decode_time_90k: u64,
+    /// No earlier picture is needed to show it.
+    pub is_idr: bool,
+    /// When it arrived, milliseconds since the Unix epoch.
+    pub utc_ms: i64,
+}
+
+/// Half a second of video or less, finished.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part {
+    head: Bytes,
+    body: Bytes,
+    /// Of its first picture, on the camera's timeline.
+    pub decode_time_90k: u64,
+    /// To the first picture of the next part.
+    pub duration_90k: u64,
+    /// Its first picture needs no earlier one.
+    pub starts_with_idr: bool,
+    /// When its first picture arrived, milliseconds since the Unix epoch.
+    pub utc_ms: i64,
+}
+
+impl Part {
+    /// Length, bytes.
+    pub fn len(&self) -> usize {
+        self.head.len() + self.body.len()
+    }
+
+    /// Never: a part has a header.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The header with another decode time, as every file and viewer counts from 0.
+    pub fn head_at(&self, decode_time_90k: u64) -> BytesMut {
+        let mut head = BytesMut::from(&self.head[..]);
+        let place = boxes::DECODE_TIME_OFFSET..boxes::DECODE_TIME_OFFSET + 8;
+        head[place].copy_from_slice(&decode_time_90k.to_be_bytes());
+        head
+    }
+
+    /// What follows the header: the pictures.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+}
+
+/// Collects pictures until they make a part.
+#[derive(Debug)]
+pub struct PartBuilder {
+    sequence: u32,
+    samples: Vec<Sample>,
+    body: BytesMut,
+    first_time_90k: u64,
+    last_time_90k: u64,
+    first_utc_ms: i64,
+}
+
+impl PartBuilder {
+    /// Starts with an empty part.
+    pub fn new() -> Self {
+        Self {
+            sequence: 0,
+            samples: Vec::new(),
+            body: BytesMut::new(),
+            first_time_90k: 0,
+            last_time_90k: 0,
+            first_utc_ms: 0,
+        }
+    }
+
+    /// Takes one picture; gives the part before it if this picture begins another. A picture's
+    /// duration is known only when the next arrives, so the last one is always held back.
+    pub fn push(&mut self, picture: &TimedPicture) -> Option<Part> {
+        let length = picture.data.len();
+        debug_assert!(length <= MAX_PICTURE_BYTES);
+        let full = self.samples.len() >= MOST_PICTURES
+            || picture.is_idr
+            || picture.decode_time_90k.saturating_sub(self.first_time_90k) >= LONGEST_PART_90K
+            || self.body.len() + length > LARGEST_PART_BYTES;
+        let since_last = picture.decode_time_90k.saturating_sub(self.last_time_90k);
+        let finished = if full {
+            self.finish(u32::try_from(since_last).unwrap_or(u32::MAX))
+        } else {
+            self.set_last_duration(u32::try_from(since_last).unwrap_or(u32::MAX));
+            None
+        };
+        if self.samples.is_empty() {
+            self.first_time_90k = picture.decode_time_90k;
+            self.first_utc_ms = picture.utc_ms;
+        }
+        self.last_time_90k = picture.decode_time_90k;
+        self.samples.push(Sample {
+            duration_90k: 0,
+            size_bytes: u32::try_from(length).expect("a picture has at most 4 MiB"),
+            is_idr: picture.is_idr,
+        });
+        self.body.extend_from_slice(&picture.data);
+        finished
+    }
+
+    /// Gives what was collected, its last picture lasting for `last_duration_90k`.
+    pub fn finish(&mut self, last_duration_90k: u32) -> Option<Part> {
+        let first = *self.samples.first()?;
+        self.set_last_duration(last_duration_90k.max(1));
+        self.sequence = self.sequence.wrapping_add(1);
+        let media_bytes = u32::try_from(self.body.len()).expect("a part has a few MiB at most");
+        let head = boxes::part_head(
+            self.sequence,
+            self.first_time_90k,
+            &self.samples,
+            media_bytes,
+        );
+        let duration_90k = self
+            .samples
+            .iter()
+            .map(|sample| u64::from(sample.duration_90k))
+            .sum();
+        self.samples.clear();
+        Some(Part {
+            head: head.into(),
+            body: self.body.split().freeze(),
+            decode_time_90k: self.first_time_90k,
+            duration_90k,
+            starts_with_idr: first.is_idr,
+            utc_ms: self.first_utc_ms,
+        })
+    }
+
+    fn set_last_duration(&mut self, duration_90k: u32) {
+        if let Some(last) = self.samples.last_mut() {
+            last.duration_90k = duration_90k;
+        }
+    }
+}
+
+impl Default for PartBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Ticks of [`TIMESCALE`] as milliseconds.
+pub fn ms(ticks_90k: u64) -> u64 {
+    ticks_90k / u64::from(TIMESCALE / 1000)
+}
+
+/// A duration as ticks of [`TIMESCALE`].
+pub fn ticks(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis() * u128::from(TIMESCALE) / 1000).unwrap_or(u64::MAX)
+}
+
+/// Pictures at 10 a second with an IDR every 20, of `bytes` each.
+#[cfg(test)]
+pub(crate) fn test_picture(count: u64, bytes: usize) -> TimedPicture {
+    TimedPicture {
+        data: vec![u8::try_from(count % 251).expect("below 251"); bytes].into(),
+        decode_time_90k: count * 9000,
+        is_idr: count.is_multiple_of(20),
+        utc_ms: 1_795_000_000_000 + i64::try_from(count * 100).expect("small"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn parts(count: u64, bytes: usize) -> Vec<Part> {
+        let mut builder = PartBuilder::new();
+        let mut parts: Vec<_> = (0..count)
+            .filter_map(|count| builder.push(&test_picture(count, bytes)))
+            .collect();
+        parts.extend(builder.finish(9000));
+        parts
+    }
+
+    #[test]
+    fn parts_are_half_a_second_and_end_before_an_idr() {
+        let parts = parts(47, 1000);
+        let starts: Vec<_> = parts
+            .iter()
+            .map(|part| part.decode_time_90k / 9000)
+            .collect();
+        assert_eq!(starts, [0, 5, 10, 15, 20, 25, 30, 35, 40, 45]);
+        let idrs: Vec<_> = parts.iter().map(|part| part.starts_with_idr).collect();
+        assert_eq!(
+            idrs,
+            [
+                true, false, false, false, true, false, false, false, true, false
+            ]
+        );
+        for pair in parts.windows(2) {
+            assert_eq!(
+                pair[0].decode_time_90k + pair[0].duration_90k,
+                pair[1].decode_time_90k
+            );
+        }
+        assert_eq!(parts[9].duration_90k, 18_000);
+        assert_eq!(parts[1].utc_ms, 1_795_000_000_500);
+    }
+
+    #[test]
+    fn large_pictures_end_a_part_early() {
+        for part in parts(30, 60_000) {
+            assert!(part.len() <= LARGEST_PART_BYTES + 512, "{}", part.len());
+        }
+        let huge = parts(3, MAX_PICTURE_BYTES);
+        assert_eq!(huge.len(), 3);
+    }
+
+    #[test]
+    fn a_flood_of_tiny_pictures_has_short_headers() {
+        let mut builder = PartBuilder::new();
+        for count in 0..10_000 {
+            let mut picture = test_picture(count, 1);
+            picture.decode_time_90k = count;
+            picture.is_idr = false;
+            if let Some(part) = builder.push(&picture) {
+                assert!(part.len() < 4096, "{}", part.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_can_be_moved_in_time() {
+        let part = parts(6, 10).swap_remove(1);
+        let moved = part.head_at(0x0102);
+        assert_eq!(moved.len() + part.body().len(), part.len());
+        let place = boxes::DECODE_TIME_OFFSET;
+        assert_eq!(moved[place..place + 8], [0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(moved[..place], part.head[..place]);
+    }
+}

@@ -1,0 +1,277 @@
+//! Reads a recording's outline: how much of it is whole, and how long it plays.
+//!
+//! A power cut leaves a file that ends in the middle of a part. All up to its last whole
+//! `moof` and `mdat` is good (ISO/IEC 14496-12, 8.8); the rest is cut off.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// A header larger than this is not one the recorder wrote.
+const MAX_HEADER_BYTES: u64 = 1024 * 1024;
+
+/// What a recording holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outline {
+    /// Up to the end of the last whole part, bytes; 0 if there is none.
+    pub good_bytes: u64,
+    /// Length of the file, bytes.
+    pub file_bytes: u64,
+    /// From the start of the first to the end of the last whole part.
+    pub duration_90k: u64,
+}
+
+/// A recording could not be read or mended.
+#[derive(Debug, thiserror::Error)]
+#[error("the recording {path} could not be {operation}")]
+pub struct ScanError {
+    path: PathBuf,
+    operation: &'static str,
+    #[source]
+    source: io::Error,
+}
+
+/// Reads the outline of a recording; reads headers only, so it takes little time.
+///
+/// # Errors
+/// The file can't be opened or read. A damaged file is no error: see [`Outline::good_bytes`].
+pub fn outline(path: &Path) -> Result<Outline, ScanError> {
+    File::open(path)
+        .and_then(|mut file| outline_of(&mut file))
+        .map_err(|source| ScanError {
+            path: path.to_owned(),
+            operation: "read",
+            source,
+        })
+}
+
+/// Cuts a torn file after its last whole part; removes it if it has none. Gives the outline
+/// of what is left, or `None` if nothing is.
+///
+/// # Errors
+/// The file can't be read, cut or removed.
+pub fn mend(path: &Path) -> Result<Option<Outline>, ScanError> {
+    let failed = |operation| {
+        move |source| ScanError {
+            path: path.to_owned(),
+            operation,
+            source,
+        }
+    };
+    let mut found = outline(path)?;
+    if found.good_bytes == 0 {
+        std::fs::remove_file(path).map_err(failed("removed"))?;
+        return Ok(None);
+    }
+    if found.good_bytes < found.file_bytes {
+        let file = OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map_err(failed("opened"))?;
+        file.set_len(found.good_bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(failed("cut after its last whole part"))?;
+        found.file_bytes = found.good_bytes;
+    }
+    Ok(Some(found))
+}
+
+fn outline_of(file: &mut File) -> io::Result<Outline> {
+    let file_bytes = file.metadata()?.len();
+    let mut outline = Outline {
+        good_bytes: 0,
+        file_bytes,
+        duration_90k: 0,
+    };
+    let mut position = 0;
+    let mut has_moov = false;
+    let mut start_90k = None;
+    let mut pending: Option<Timing> = None;
+    while let Some((kind, length)) = box_at(file, position, file_bytes)? {
+        match &kind {
+            b"ftyp" if position == 0 => {}
+            b"moov" if !has_moov => has_moov = true,
+            b"moof" if has_moov && pending.is_none() && length <= MAX_HEADER_BYTES => {
+                let mut header = vec![0; usize::try_from(length).unwrap_or(0)];
+                file.seek(SeekFrom::Start(position))?;
+                file.read_exact(&mut header)?;
+                pending = timing(&header);
+                if pending.is_none() {
+                    break;
+                }
+            }
+            b"mdat" => match pending.take() {
+                Some(part) if part.media_bytes + 8 == length => {
+                    let start = *start_90k.get_or_insert(part.decode_time_90k);
+                    let end = part.decode_time_90k.saturating_add(part.duration_90k);
+                    outline.duration_90k = end.saturating_sub(start);
+                    outline.good_bytes = position + length;
+                }
+                _ => break,
+            },
+            _ => break,
+        }
+        position += length;
+    }
+    Ok(outline)
+}
+
+/// Kind and length of the box at this place, if all of it is in the file.
+fn box_at(file: &mut File, position: u64, file_bytes: u64) -> io::Result<Option<([u8; 4], u64)>> {
+    if position + 8 > file_bytes {
+        return Ok(None);
+    }
+    let mut header = [0; 8];
+    file.seek(SeekFrom::Start(position))?;
+    file.read_exact(&mut header)?;
+    let [a, b, c, d, kind @ ..] = header;
+    let length = u64::from(u32::from_be_bytes([a, b, c, d]));
+    // The recorder writes no 64-bit and no open-ended boxes.
+    Ok((length >= 8 && position + length <= file_bytes).then_some((kind, length)))
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Timing {
+    decode_time_90k: u64,
+    duration_90k: u64,
+    media_bytes: u64,
+}
+
+/// Reads a whole `moof` of the form this recorder writes.
+fn timing(moof: &[u8]) -> Option<Timing> {
+    let traf = child(moof.get(8..)?, b"traf")?;
+    let tfdt = child(traf, b"tfdt")?;
+    let trun = child(traf, b"trun")?;
+    let decode_time_90k = u64::from_be_bytes(tfdt.get(4..12)?.try_into().ok()?);
+    if u32_at(trun, 0)? != 0x0701 {
+        return None;
+    }
+    let count = usize::try_from(u32_at(trun, 4)?).ok()?;
+    let samples = trun.get(12..)?;
+    if samples.len() != count.checked_mul(12)? {
+        return None;
+    }
+    let mut found = Timing {
+        decode_time_90k,
+        duration_90k: 0,
+        media_bytes: 0,
+    };
+    for sample in samples.chunks_exact(12) {
+        found.duration_90k += u64::from(u32_at(sample, 0)?);
+        found.media_bytes += u64::from(u32_at(sample, 4)?);
+    }
+    Some(found)
+}
+
+fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
+    let bytes = bytes.get(place..place.checked_add(4)?)?;
+    Some(u32::from_be_bytes(bytes.try_into().ok()?))
+}
+
+/// The body of the first child box of this kind.
+fn child<'a>(mut boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+    loop {
+        let length = usize::try_from(u32_at(boxes, 0)?).ok()?;
+        let body = boxes.get(8..length)?;
+        if boxes.get(4..8)? == kind {
+            return Some(body);
+        }
+        boxes = boxes.get(length..)?;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::boxes::init_segment;
+    use crate::format::test_format;
+    use crate::part::{PartBuilder, test_picture};
+
+    /// A recording of three parts, and where each ends.
+    fn recording() -> (Vec<u8>, Vec<usize>) {
+        let mut bytes = init_segment(&test_format());
+        let mut ends = Vec::new();
+        let mut builder = PartBuilder::new();
+        for count in 0..=15 {
+            if let Some(part) = builder.push(&test_picture(count, 50)) {
+                bytes.extend_from_slice(&part.head_at(part.decode_time_90k));
+                bytes.extend_from_slice(part.body());
+                ends.push(bytes.len());
+            }
+        }
+        (bytes, ends)
+    }
+
+    fn outline_of_bytes(bytes: &[u8]) -> Outline {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        outline(file.path()).unwrap()
+    }
+
+    #[test]
+    fn a_whole_file_is_good() {
+        let (bytes, ends) = recording();
+        assert_eq!(ends.len(), 3);
+        let length = u64::try_from(bytes.len()).unwrap();
+        assert_eq!(
+            outline_of_bytes(&bytes),
+            Outline {
+                good_bytes: length,
+                file_bytes: length,
+                duration_90k: 15 * 9000,
+            }
+        );
+    }
+
+    #[test]
+    fn a_file_torn_anywhere_is_cut_after_a_whole_part() {
+        let (bytes, ends) = recording();
+        for length in 0..bytes.len() {
+            let whole = ends.iter().filter(|end| **end <= length).count();
+            let good = whole.checked_sub(1).map_or(0, |last| ends[last]);
+            let found = outline_of_bytes(&bytes[..length]);
+            assert_eq!(found.good_bytes, u64::try_from(good).unwrap(), "{length}");
+            let duration = u64::try_from(whole).unwrap() * 45_000;
+            assert_eq!(found.duration_90k, duration, "{length}");
+        }
+    }
+
+    #[test]
+    fn zeros_and_noise_after_a_part_are_cut_off() {
+        let (bytes, ends) = recording();
+        for byte in [0_u8, 0x5a, 0xff] {
+            let mut spoilt = bytes.clone();
+            spoilt[ends[1]..].fill(byte);
+            let good = u64::try_from(ends[1]).unwrap();
+            assert_eq!(outline_of_bytes(&spoilt).good_bytes, good);
+        }
+    }
+
+    #[test]
+    fn mending_cuts_or_removes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        let (bytes, ends) = recording();
+        std::fs::write(&path, &bytes[..ends[2] - 1]).unwrap();
+        let left = mend(&path).unwrap().unwrap();
+        assert_eq!(left.file_bytes, u64::try_from(ends[1]).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), bytes[..ends[1]]);
+        assert_eq!(mend(&path).unwrap(), Some(left));
+        std::fs::write(&path, &bytes[..ends[0] - 1]).unwrap();
+        assert_eq!(mend(&path).unwrap(), None);
+        assert!(!path.exists());
+        assert!(mend(&path).is_err());
+    }
+
+    #[test]
+    fn survives_any_single_wrong_byte() {
+        let (bytes, _) = recording();
+        for place in 0..bytes.len() {
+            let mut spoilt = bytes.clone();
+            spoilt[place] ^= 0xff;
+            let found = outline_of_bytes(&spoilt);
+            assert!(found.good_bytes <= found.file_bytes);
+        }
+    }
+}

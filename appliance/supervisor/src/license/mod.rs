@@ -1,0 +1,25 @@
+//! The license of this box: stored, checked against the TPM, requested and imported.
+//!
+//! Invariants: a [`BoundLicense`](sealgate_license::binding::BoundLicense) comes from a
+//! proof that is seconds old; a refused import changes neither a file nor the counter; an
+//! import cut short by a power failure is finished by the next check; a stored file that
+//! can't be used never takes the pages down.
+//!
+//! Everything here blocks: run it on a thread of its own. Deliberately absent: async,
+//! HTTP, and what the gate makes of the outcome.
+
+mod budget;
+mod files;
+mod import;
+mod license_box;
+mod outcome;
+mod request;
+mod words;
+
+pub use budget::{Patience, TransientBudget};
+pub use files::LicenseFiles;
+pub use import::{ImportError, ImportReport};
+pub use license_box::{BoxNames, LicenseBox};
+pub use outcome::CheckOutcome;
+pub use request::RequestError;
+pub use words::{state_problem, tpm_problem};

@@ -1,0 +1,172 @@
+//! The one thread that speaks with the TPM: checks the license at start and then hourly,
+//! makes requests, takes imports. Everything else sees its last word through a channel.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use sealgate_license::binding::BoundLicense;
+use tokio::sync::{oneshot, watch};
+
+use crate::license::{CheckOutcome, ImportError, ImportReport, LicenseBox, RequestError};
+
+/// What holds now.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// The last check; none before the first one ended.
+    pub outcome: Option<CheckOutcome>,
+    /// What the gate goes by: the last check's license or, while the TPM is only busy, the
+    /// one before.
+    pub bound: Option<BoundLicense>,
+}
+
+enum Order {
+    Export {
+        used: u32,
+        wanted: u32,
+        answer: oneshot::Sender<Result<String, RequestError>>,
+    },
+    Import {
+        document: Vec<u8>,
+        dry_run: bool,
+        answer: oneshot::Sender<Result<ImportReport, ImportError>>,
+    },
+}
+
+/// Asks the thread.
+#[derive(Clone)]
+pub struct LicenseDesk {
+    orders: mpsc::Sender<Order>,
+    standing: watch::Receiver<Arc<Standing>>,
+}
+
+/// The thread has ended, as it does when the box shuts down.
+#[derive(Debug, thiserror::Error)]
+#[error("the license desk is closed")]
+pub struct DeskClosed;
+
+impl LicenseDesk {
+    /// Starts the thread; the first check begins at once and does not hold anyone up.
+    ///
+    /// # Errors
+    /// The system gave no thread.
+    pub fn start(license: LicenseBox, interval: Duration) -> std::io::Result<Self> {
+        let (orders, inbox) = mpsc::channel();
+        let (sender, standing) = watch::channel(Arc::new(Standing::default()));
+        std::thread::Builder::new()
+            .name("license".into())
+            .spawn(move || serve(license, interval, &inbox, &sender))?;
+        Ok(Self { orders, standing })
+    }
+
+    /// What holds now, and word of each change.
+    pub fn watch(&self) -> watch::Receiver<Arc<Standing>> {
+        self.standing.clone()
+    }
+
+    /// What holds now.
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing.borrow())
+    }
+
+    /// Makes a request file.
+    ///
+    /// # Errors
+    /// The desk is closed; the inner result is the TPM's.
+    pub async fn export(
+        &self,
+        used: u32,
+        wanted: u32,
+    ) -> Result<Result<String, RequestError>, DeskClosed> {
+        let (answer, result) = oneshot::channel();
+        self.order(Order::Export {
+            used,
+            wanted,
+            answer,
+        })?;
+        result.await.map_err(|_| DeskClosed)
+    }
+
+    /// Checks a license file and, unless `dry_run`, puts it into use. The standing is
+    /// up to date when this returns.
+    ///
+    /// # Errors
+    /// The desk is closed; the inner result is the import's.
+    pub async fn import(
+        &self,
+        document: Vec<u8>,
+        dry_run: bool,
+    ) -> Result<Result<ImportReport, ImportError>, DeskClosed> {
+        let (answer, result) = oneshot::channel();
+        self.order(Order::Import {
+            document,
+            dry_run,
+            answer,
+        })?;
+        result.await.map_err(|_| DeskClosed)
+    }
+
+    fn order(&self, order: Order) -> Result<(), DeskClosed> {
+        self.orders.send(order).map_err(|_| DeskClosed)
+    }
+}
+
+fn serve(
+    mut license: LicenseBox,
+    interval: Duration,
+    inbox: &mpsc::Receiver<Order>,
+    standing: &watch::Sender<Arc<Standing>>,
+) {
+    publish(standing, license.boot());
+    loop {
+        match inbox.recv_timeout(interval) {
+            // Whoever asked may be gone; the work was done all the same.
+            Ok(Order::Export {
+                used,
+                wanted,
+                answer,
+            }) => {
+                let request = license.export_request(used, wanted);
+                publish(standing, license.check());
+                let _ = answer.send(request);
+            }
+            Ok(Order::Import {
+                document,
+                dry_run,
+                answer,
+            }) => {
+                let report = license.import(&document, dry_run);
+                if !dry_run {
+                    publish(standing, license.check());
+                }
+                let _ = answer.send(report);
+            }
+            Err(RecvTimeoutError::Timeout) => publish(standing, license.check()),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn publish(standing: &watch::Sender<Arc<Standing>>, outcome: CheckOutcome) {
+    let before = standing.borrow().clone();
+    if before
+        .outcome
+        .as_ref()
+        .is_none_or(|last| last.state.code() != outcome.state.code())
+    {
+        tracing::info!(
+            state = outcome.state.code(),
+            counter = outcome.counter,
+            "license state"
+        );
+    }
+    let bound = if outcome.keep_last_decision {
+        before.bound.clone()
+    } else {
+        outcome.bound.clone()
+    };
+    standing.send_replace(Arc::new(Standing {
+        outcome: Some(outcome),
+        bound,
+    }));
+}

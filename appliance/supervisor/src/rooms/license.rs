@@ -1,0 +1,275 @@
+//! The license of this box for the pages.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sealgate_base::Clock;
+use sealgate_camera::CameraId;
+use sealgate_gate::Assignment;
+use sealgate_license::binding::BoundLicense;
+use sealgate_license::license_document::SignedLicense;
+use sealgate_license::state::LicenseState;
+use sealgate_store::{AuditEntry, Store};
+use sealgate_web::internal_fault;
+use sealgate_web::rooms::{
+    BoxIdentity, FileDownload, ImportView, LicenseRoom, LicenseView, Places, TpmView,
+};
+use sealgate_words::Problem;
+
+use crate::camera_desk::DeskHandle;
+use crate::license::{CheckOutcome, ImportError, ImportReport, state_problem, tpm_problem};
+use crate::license_desk::{LicenseDesk, Standing};
+use crate::rooms::{blocking, entry};
+
+/// The license, its import and its request.
+pub struct License {
+    desk: LicenseDesk,
+    cameras: DeskHandle,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    identity: BoxIdentity,
+}
+
+impl License {
+    /// Over these desks.
+    pub fn new(
+        desk: LicenseDesk,
+        cameras: DeskHandle,
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        identity: BoxIdentity,
+    ) -> Self {
+        Self {
+            desk,
+            cameras,
+            store,
+            clock,
+            identity,
+        }
+    }
+
+    fn view(&self, standing: &Standing) -> LicenseView {
+        let places = self.cameras.picture().decisions.places;
+        let bound = standing.bound.as_ref();
+        let total = bound.map_or(0, |bound| bound.entitlements().camera_channels());
+        // The desk may not have met a license that was imported this instant.
+        let used = places.used.min(total);
+        LicenseView {
+            state: state_of(standing),
+            ok: bound.is_some(),
+            license_id: bound.map(|bound| bound.license_id().to_owned()),
+            revision: bound.map(BoundLicense::revision),
+            server: bound.map(|bound| bound.names().server.clone()),
+            project: bound.map(|bound| bound.names().project.clone()),
+            distributor: bound.map(|bound| bound.names().distributor.clone()),
+            places: Places {
+                used,
+                total,
+                free: total - used,
+            },
+            tpm: tpm_view(standing.outcome.as_ref()),
+        }
+    }
+
+    /// Cameras whose place a license with so many places no longer has.
+    fn would_stop(&self, report: &ImportReport) -> Vec<CameraId> {
+        let picture = self.cameras.picture();
+        let mut queue: Vec<Assignment> = picture
+            .channels
+            .iter()
+            .map(|channel| Assignment {
+                camera: channel.camera,
+                since_utc_ms: channel.assigned_utc_ms,
+            })
+            .collect();
+        queue.sort_by_key(|assignment| (assignment.since_utc_ms, assignment.camera));
+        let places = usize::try_from(report.after.camera_channels()).unwrap_or(usize::MAX);
+        queue
+            .into_iter()
+            .skip(places)
+            .map(|assignment| assignment.camera)
+            .filter(|camera| {
+                picture
+                    .decisions
+                    .get(*camera)
+                    .is_some_and(|decision| decision.is_open())
+            })
+            .collect()
+    }
+
+    fn problem(&self, error: &ImportError, document: &[u8]) -> Problem {
+        if let ImportError::Files(error) = error {
+            return internal_fault("store the license", error);
+        }
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            code = error.code(),
+            "a license file was refused"
+        );
+        let theirs = SignedLicense::parse(document)
+            .map(|license| license.unverified_payload().names.server.clone())
+            .unwrap_or_default();
+        let (not_before, not_after) = match error {
+            ImportError::Binding(sealgate_license::binding::BindRefusal::NotYetValid {
+                not_before,
+            }) => (date(*not_before), String::new()),
+            ImportError::Binding(sealgate_license::binding::BindRefusal::Expired { not_after }) => {
+                (String::new(), date(*not_after))
+            }
+            _ => (String::new(), String::new()),
+        };
+        entry(
+            error.code(),
+            &[
+                ("theirs", &theirs),
+                ("ours", &self.identity.name),
+                ("not_before", &not_before),
+                ("not_after", &not_after),
+            ],
+        )
+    }
+}
+
+fn date(time: Timestamp) -> String {
+    time.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+fn state_of(standing: &Standing) -> Problem {
+    // Before the first check has ended nothing is known, and nothing is open.
+    standing.outcome.as_ref().map_or_else(
+        || state_problem(&LicenseState::TpmBusyOrFull),
+        |outcome| state_problem(&outcome.state),
+    )
+}
+
+fn tpm_view(outcome: Option<&CheckOutcome>) -> TpmView {
+    let Some(outcome) = outcome else {
+        return TpmView::default();
+    };
+    TpmView {
+        present: outcome.tpm.is_some(),
+        manufacturer: outcome.tpm.as_ref().map(|tpm| tpm.manufacturer.clone()),
+        firmware: outcome.tpm.as_ref().map(|tpm| tpm.firmware.clone()),
+        counter: outcome.counter,
+        ek_fingerprint: outcome
+            .bound
+            .as_ref()
+            .map(|bound| bound.binding().ek_name.to_string()),
+        problem: outcome.tpm_problem.map(tpm_problem),
+    }
+}
+
+#[async_trait]
+impl LicenseRoom for License {
+    async fn status(&self) -> LicenseView {
+        self.view(&self.desk.standing())
+    }
+
+    async fn export_request(&self) -> Result<FileDownload, Problem> {
+        let places = self.cameras.picture().decisions.places;
+        let wanted = places.total.max(places.used.saturating_add(places.waiting));
+        let request = self
+            .desk
+            .export(places.used, wanted)
+            .await
+            .map_err(|error| internal_fault("make a request", &error))?
+            .map_err(|error| {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "no request was made"
+                );
+                entry(error.code(), &[])
+            })?;
+        self.audit("license.request", None, None).await?;
+        Ok(FileDownload {
+            file_name: format!("{}.req", self.identity.name),
+            content_type: "application/vnd.sealgate.request.v1+json",
+            bytes: request.into_bytes().into(),
+        })
+    }
+
+    async fn import(&self, document: &[u8], dry_run: bool) -> Result<ImportView, Problem> {
+        let before = self.status().await;
+        let outcome = self
+            .desk
+            .import(document.to_vec(), dry_run)
+            .await
+            .map_err(|error| internal_fault("import the license", &error))?;
+        let report = match outcome {
+            Ok(report) => report,
+            Err(error) => {
+                let problem = self.problem(&error, document);
+                self.audit("license.import", None, Some(problem.code.clone()))
+                    .await?;
+                return Err(problem);
+            }
+        };
+        let stops_recording = self.would_stop(&report);
+        let after = if dry_run {
+            self.promised(&before, &report)
+        } else {
+            self.audit("license.import", Some(report.license_id.clone()), None)
+                .await?;
+            self.cameras.decide_again().await;
+            self.status().await
+        };
+        Ok(ImportView {
+            dry_run,
+            before,
+            after,
+            stops_recording,
+        })
+    }
+}
+
+impl License {
+    /// The license page as it would read after the import.
+    fn promised(&self, before: &LicenseView, report: &ImportReport) -> LicenseView {
+        let total = report.after.camera_channels();
+        let assigned = u32::try_from(self.cameras.picture().channels.len()).unwrap_or(u32::MAX);
+        let used = assigned.min(total);
+        LicenseView {
+            state: state_problem(&LicenseState::Active {
+                license_id: report.license_id.clone(),
+                revision: report.revision,
+                camera_channels: total,
+            }),
+            ok: true,
+            license_id: Some(report.license_id.clone()),
+            revision: Some(report.revision),
+            server: Some(report.names.server.clone()),
+            project: Some(report.names.project.clone()),
+            distributor: Some(report.names.distributor.clone()),
+            places: Places {
+                used,
+                total,
+                free: total - used,
+            },
+            tpm: TpmView {
+                counter: Some(report.counter_after),
+                ..before.tpm.clone()
+            },
+        }
+    }
+
+    async fn audit(
+        &self,
+        action: &'static str,
+        object: Option<String>,
+        code: Option<String>,
+    ) -> Result<(), Problem> {
+        let store = Arc::clone(&self.store);
+        let utc_ms = self.clock.utc_ms();
+        blocking("keep the audit entry", move || {
+            store.audit(&AuditEntry {
+                utc_ms,
+                actor: None,
+                action,
+                object: object.as_deref(),
+                code: code.as_deref(),
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,251 @@
+//! From a configuration to a running box.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sealgate_base::{Clock, Shutdown, SystemClock, read_at_most, service};
+use sealgate_kernel_gate::{CameraPort, KernelGate};
+use sealgate_lan::{Lan, LanConfig};
+use sealgate_license::vendor::{VendorRoots, VendorRootsFile};
+use sealgate_recorder_link::RecorderClient;
+use sealgate_store::Store;
+use sealgate_web::rooms::{BoxIdentity, Rooms};
+use sealgate_web::tls::TlsMaterial;
+use sealgate_web::{WebConfig, serve};
+
+use crate::camera_desk::{self, Desk};
+use crate::config::Config;
+use crate::license::{BoxNames, LicenseBox, LicenseFiles};
+use crate::license_desk::LicenseDesk;
+use crate::rooms::{Cameras, Gate, License, People, Video};
+use crate::setup_code::SetupCode;
+
+/// A longer serial number, or roots file, is not ours.
+const MAX_SERIAL_BYTES: u64 = 256;
+const MAX_ROOTS_BYTES: u64 = 64 * 1024;
+/// A camera silent for longer is no longer listed as seen.
+const FORGET_AFTER: Duration = Duration::from_secs(300);
+/// A round of the camera desk that is older than this means that its work stands still.
+const STALLED: Duration = Duration::from_secs(90);
+
+/// Closes the gate on every camera port; for the unit that runs before the network.
+///
+/// # Errors
+/// A port's name is unusable, or the kernel refused the rules.
+pub async fn close_gate(config: &Config) -> anyhow::Result<()> {
+    kernel_gate(config)?
+        .close_all()
+        .await
+        .context("the gate could not be closed")?;
+    tracing::info!(ports = ?config.ports.camera, "the gate is closed");
+    Ok(())
+}
+
+/// Runs the box until the end comes.
+///
+/// # Errors
+/// What the box can't run without: its store, its certificate, its listening address.
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let gate = Arc::new(kernel_gate(&config)?);
+    if let Err(error) = gate.close_all().await {
+        // The pages must come up to say so; the camera desk tries again.
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the gate could not be set"
+        );
+    }
+    let identity = identity(&config);
+    let store = Arc::new(Store::open(&config.identity.data_dir.join("box.db"))?);
+    let setup_folder = config.identity.state_dir.join("setup");
+    create_private_folder(&setup_folder)?;
+    let setup_code = SetupCode::read_or_create(&setup_folder)?;
+    let people = Arc::new(People::new(
+        Arc::clone(&store),
+        Arc::clone(&clock),
+        setup_code,
+    )?);
+    let tls_folder = config.identity.data_dir.join("tls");
+    create_private_folder(&tls_folder)?;
+    create_private_folder(&config.identity.state_dir.join("license"))?;
+    let tls = TlsMaterial::load_or_create(&tls_folder, &names(&identity))?;
+    announce(&config, &people, &tls);
+
+    let license_box = LicenseBox::new(
+        config.tpm_address()?,
+        LicenseFiles::new(config.identity.state_dir.join("license")),
+        vendor_roots(&config.vendor.roots)?,
+        BoxNames {
+            model: identity.model.clone(),
+            serial: identity.serial.clone(),
+            firmware: identity.firmware.clone(),
+        },
+        Arc::clone(&clock),
+    );
+    let license = LicenseDesk::start(license_box, config.check_interval())
+        .context("the license desk could not be started")?;
+    let lan = Lan::start(
+        LanConfig {
+            interfaces: config.ports.camera.clone(),
+            probe_interval: config.probe_interval(),
+            forget_after: FORGET_AFTER,
+        },
+        {
+            let shutdown = shutdown.clone();
+            async move { shutdown.requested().await }
+        },
+    )?;
+    let recorder = RecorderClient::new(&config.recorder.socket);
+    let desk = camera_desk::start(
+        Desk {
+            store: Arc::clone(&store),
+            gate: Arc::clone(&gate),
+            recorder: recorder.clone(),
+            sightings: lan.sightings(),
+            license: license.watch(),
+            clock: Arc::clone(&clock),
+        },
+        shutdown.clone(),
+    );
+    let video = Arc::new(Video::new(recorder.clone()));
+    let rooms = Rooms {
+        identity: identity.clone(),
+        setup: people.clone(),
+        sign_in: people.clone(),
+        sessions: people,
+        license: Arc::new(License::new(
+            license,
+            desk.clone(),
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            identity,
+        )),
+        cameras: Arc::new(Cameras {
+            desk: desk.clone(),
+            store,
+            gate: Arc::clone(&gate),
+            recorder,
+            lan,
+            clock: Arc::clone(&clock),
+        }),
+        gate: Arc::new(Gate::new(gate)),
+        recordings: video.clone(),
+        live: video,
+    };
+    let alive = {
+        let clock = Arc::clone(&clock);
+        move || {
+            let at = desk.picture().at;
+            // The first round waits for the first answer of the TPM, however slow that is.
+            at.is_zero() || clock.monotonic().saturating_sub(at) < STALLED
+        }
+    };
+    tokio::spawn(service::feed_watchdog(shutdown.clone(), alive));
+    service::ready();
+    serve(
+        WebConfig {
+            listen: config.web.listen,
+            tls,
+            clock,
+        },
+        rooms,
+        shutdown,
+    )
+    .await?;
+    service::stopping();
+    Ok(())
+}
+
+fn kernel_gate(config: &Config) -> anyhow::Result<KernelGate> {
+    let ports = config
+        .ports
+        .camera
+        .iter()
+        .map(|interface| CameraPort::new(interface))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(KernelGate::new(ports, Some(config.recorder.uid)))
+}
+
+fn vendor_roots(path: &Path) -> anyhow::Result<VendorRoots> {
+    let text = read_at_most(path, MAX_ROOTS_BYTES)?
+        .with_context(|| format!("the image has no vendor roots at {}", path.display()))?;
+    let file = VendorRootsFile::parse(&text).context("the image's vendor roots are unusable")?;
+    file.for_flavour(file.flavour)
+        .context("the image's vendor roots are of another flavour")
+}
+
+/// Makes a folder that only this process's user can enter, if it is not there.
+fn create_private_folder(folder: &Path) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("the folder {} could not be made", folder.display()))
+}
+
+/// What the box calls itself. A box that was never given a serial number has a readable
+/// stand-in, so that the pages still come up.
+fn identity(config: &Config) -> BoxIdentity {
+    let serial = match read_at_most(&config.identity.serial_file, MAX_SERIAL_BYTES) {
+        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .chars()
+            .filter(|letter| letter.is_ascii_alphanumeric() || "-._".contains(*letter))
+            .take(64)
+            .collect(),
+        Ok(None) => String::new(),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "serial number");
+            String::new()
+        }
+    };
+    let serial = if serial.is_empty() {
+        "unnumbered".to_owned()
+    } else {
+        serial
+    };
+    BoxIdentity {
+        name: serial.clone(),
+        model: config.identity.model.clone(),
+        serial,
+        firmware: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Names for the certificate; browsers warn about it once whatever it says.
+fn names(identity: &BoxIdentity) -> Vec<String> {
+    let host: String = identity
+        .name
+        .to_lowercase()
+        .chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    vec![host, "sealgate".to_owned(), "localhost".to_owned()]
+}
+
+/// Tells whoever stands at the box what they need to come in safely. On the console, so
+/// that only they can read it.
+fn announce(config: &Config, people: &People, tls: &TlsMaterial) {
+    println!(
+        "Sealgate pages: https, port {}, on {}",
+        config.web.listen.port(),
+        config.ports.owner.join(" and ")
+    );
+    println!("Sealgate certificate SHA-256: {}", tls.fingerprint_sha256());
+    if let Some(code) = people.shown_code() {
+        println!("Sealgate set-up code: {code}");
+    }
+}

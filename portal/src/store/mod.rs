@@ -1,0 +1,203 @@
+//! What the portal remembers, as traits: SQLite implements them now, and the rooms above
+//! speak no SQL.
+//!
+//! Everything that changes, changes in one transaction ([`transact`]). All calls block:
+//! `web` makes them on tokio's blocking threads.
+//!
+//! Invariants the store itself keeps: the ledger and the audit are append-only, ids
+//! refer to what exists, `to` values of a TPM are unique. Deliberately absent: who may
+//! see what (the desk's) and what a license costs (the rules').
+
+pub mod sqlite;
+mod types;
+
+use crate::rules::Counts;
+pub use types::{
+    AuditEntry, Balance, Distributor, DistributorId, EkRootEntry, FileId, LedgerEntry,
+    LedgerReason, LicenseFile, PasswordLink, Project, ProjectId, Role, Server, ServerId, Session,
+    TokenHash, Tpm, TpmId, TpmIdentity, User, UserId,
+};
+
+/// Why the database did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite refused.
+    #[error("the database failed to {operation}")]
+    Sqlite {
+        /// What was tried.
+        operation: &'static str,
+        /// SQLite's words.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A column holds what this version never writes.
+    #[error("the database holds an unreadable {column}")]
+    Unreadable {
+        /// The column.
+        column: &'static str,
+    },
+    /// A newer version of the portal migrated it.
+    #[error("the database has schema {found}, and this version reads up to {newest}")]
+    NewerSchema {
+        /// The database's schema.
+        found: i64,
+        /// The newest schema this version knows.
+        newest: i64,
+    },
+    /// A name that must be unique is taken.
+    #[error("{what} exists already")]
+    Taken {
+        /// Of what kind.
+        what: &'static str,
+    },
+    /// A thread panicked while it held the database.
+    #[error("the database was left in the middle of something")]
+    Poisoned,
+}
+
+/// A database.
+pub trait Store: Send + Sync {
+    /// Runs `work` in one transaction that excludes every other writer, and keeps what it
+    /// did only when it returns [`Verdict::Commit`].
+    ///
+    /// # Errors
+    /// The database failed; nothing of the transaction is kept, except that a failure of
+    /// the commit itself may leave either state.
+    fn run(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Verdict) -> Result<(), StoreError>;
+}
+
+/// What becomes of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Keep it.
+    Commit,
+    /// As if nothing had been.
+    RollBack,
+}
+
+/// Runs `work` in one transaction; an error rolls back.
+///
+/// # Errors
+/// What `work` returned, or the database's own failure.
+pub fn transact<T, E: From<StoreError>>(
+    store: &dyn Store,
+    work: impl FnOnce(&mut dyn Tx) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut work = Some(work);
+    let mut outcome = None;
+    store.run(&mut |tx| {
+        let Some(work) = work.take() else {
+            return Verdict::RollBack;
+        };
+        let result = work(tx);
+        let verdict = match result {
+            Ok(_) => Verdict::Commit,
+            Err(_) => Verdict::RollBack,
+        };
+        outcome = Some(result);
+        verdict
+    })?;
+    outcome.expect("a store that returns Ok has run the work")
+}
+
+/// Accounts, sessions and the portal's own facts.
+pub trait AccountsTx {
+    /// A fact about the portal itself.
+    fn meta(&mut self, key: &str) -> Result<Option<String>, StoreError>;
+    /// Sets it.
+    fn set_meta(&mut self, key: &str, value: &str) -> Result<(), StoreError>;
+    /// Adds a user; `Taken` when the e-mail address is.
+    fn insert_user(&mut self, user: &User) -> Result<(), StoreError>;
+    /// Finds a user, whatever the case of the address.
+    fn user_by_email(&mut self, email: &str) -> Result<Option<User>, StoreError>;
+    /// Finds a user.
+    fn user(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+    /// Sets a password, and ends all sessions of the user.
+    fn set_password(&mut self, id: UserId, phc: &str) -> Result<(), StoreError>;
+    /// Adds a one-time link.
+    fn insert_password_link(&mut self, link: &PasswordLink) -> Result<(), StoreError>;
+    /// Reads a link that has not expired, without using it up.
+    fn password_link(
+        &mut self,
+        token: &TokenHash,
+        now_utc_s: i64,
+    ) -> Result<Option<PasswordLink>, StoreError>;
+    /// Uses up every link of a user.
+    fn delete_password_links(&mut self, user: UserId) -> Result<(), StoreError>;
+    /// Adds a session, and forgets the expired ones.
+    fn insert_session(&mut self, session: &Session, now_utc_s: i64) -> Result<(), StoreError>;
+    /// Reads a session that has not expired, with its user.
+    fn session(
+        &mut self,
+        token: &TokenHash,
+        now_utc_s: i64,
+    ) -> Result<Option<(Session, User)>, StoreError>;
+    /// Ends a session.
+    fn delete_session(&mut self, token: &TokenHash) -> Result<(), StoreError>;
+    /// Adds to the audit.
+    fn append_audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError>;
+    /// The audit of one object, newest first, at most `limit` entries.
+    fn audit_of(&mut self, object: &str, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
+    /// Adds an EK root, or changes the class of one that is there.
+    fn put_ek_root(&mut self, root: &EkRootEntry) -> Result<(), StoreError>;
+    /// All EK roots, in the order of their subjects.
+    fn ek_roots(&mut self) -> Result<Vec<EkRootEntry>, StoreError>;
+}
+
+/// Distributors, projects and servers.
+pub trait ProjectsTx {
+    /// Adds a distributor; `Taken` when the name is.
+    fn insert_distributor(&mut self, distributor: &Distributor) -> Result<(), StoreError>;
+    /// All distributors, by name.
+    fn distributors(&mut self) -> Result<Vec<Distributor>, StoreError>;
+    /// Finds a distributor.
+    fn distributor(&mut self, id: DistributorId) -> Result<Option<Distributor>, StoreError>;
+    /// Adds a project; `Taken` when the distributor has one of this name.
+    fn insert_project(&mut self, project: &Project) -> Result<(), StoreError>;
+    /// The projects of a distributor, or of all, built-in ones last, then by name.
+    fn projects(&mut self, of: Option<DistributorId>) -> Result<Vec<Project>, StoreError>;
+    /// Finds a project.
+    fn project(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError>;
+    /// Adds a server; `Taken` when the project has one of this name.
+    fn insert_server(&mut self, server: &Server) -> Result<(), StoreError>;
+    /// The servers of a project, by name.
+    fn servers(&mut self, of: ProjectId) -> Result<Vec<Server>, StoreError>;
+    /// Finds a server.
+    fn server(&mut self, id: ServerId) -> Result<Option<Server>, StoreError>;
+    /// What the TPMs of a project's servers are charged, in sum.
+    fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError>;
+}
+
+/// TPMs, license files and the ledger.
+pub trait LicensesTx {
+    /// Finds the state of an (EK, AK) pair, its files included.
+    fn tpm(&mut self, identity: &TpmIdentity) -> Result<Option<Tpm>, StoreError>;
+    /// The TPMs that a server had, oldest first.
+    fn tpms_of_server(&mut self, server: ServerId) -> Result<Vec<Tpm>, StoreError>;
+    /// Adds a pair with nothing issued, and returns it.
+    fn insert_tpm(&mut self, tpm: &Tpm) -> Result<TpmId, StoreError>;
+    /// The license number for the next pair.
+    fn next_license_number(&mut self) -> Result<u64, StoreError>;
+    /// Writes back what was attested, proven and charged.
+    fn update_tpm(&mut self, tpm: &Tpm) -> Result<(), StoreError>;
+    /// Adds a file.
+    fn insert_file(&mut self, file: &LicenseFile) -> Result<(), StoreError>;
+    /// The files of a TPM, oldest first.
+    fn files_of_tpm(&mut self, tpm: TpmId) -> Result<Vec<LicenseFile>, StoreError>;
+    /// Finds a file, with the server it was issued for.
+    fn file(&mut self, id: &FileId) -> Result<Option<(LicenseFile, ServerId)>, StoreError>;
+    /// Adds to the ledger.
+    fn append_ledger(&mut self, entry: &LedgerEntry) -> Result<(), StoreError>;
+    /// Was a grant with this key entered before?
+    fn has_grant(
+        &mut self,
+        distributor: DistributorId,
+        idempotency_key: &str,
+    ) -> Result<bool, StoreError>;
+    /// A distributor's balances, per kind that was ever granted or charged.
+    fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError>;
+}
+
+/// One transaction.
+pub trait Tx: AccountsTx + ProjectsTx + LicensesTx {}
+impl<T: AccountsTx + ProjectsTx + LicensesTx> Tx for T {}

@@ -1,0 +1,286 @@
+//! TPMs, license files, the ledger.
+
+use rusqlite::{Row, params};
+use zeroize::Zeroizing;
+
+use super::{SqliteTx, counter, get, parse, unsigned};
+use crate::rules::{self, Counts, Issued};
+use crate::store::{
+    Balance, DistributorId, FileId, LedgerEntry, LedgerReason, LicenseFile, LicensesTx, ServerId,
+    StoreError, Tpm, TpmId, TpmIdentity,
+};
+
+fn reason_text(reason: LedgerReason) -> &'static str {
+    match reason {
+        LedgerReason::Grant => "grant",
+        LedgerReason::Charge => "charge",
+        LedgerReason::Credit => "credit",
+    }
+}
+
+/// A TPM without its charge and files, which are rows of their own.
+fn read_tpm(row: &Row<'_>) -> Result<Tpm, StoreError> {
+    Ok(Tpm {
+        id: TpmId(get(row, "id")?),
+        identity: TpmIdentity {
+            ek_name: get(row, "ek_name")?,
+            ak_name: get(row, "ak_name")?,
+        },
+        class: parse(row, "trust_class")?,
+        model: get(row, "model")?,
+        serial: get(row, "serial")?,
+        server: parse(row, "server_id")?,
+        license_number: unsigned(row, "license_number")?,
+        row: rules::Row {
+            attested: unsigned(row, "attested")?,
+            proven: unsigned(row, "proven")?,
+            charged: Counts::none(),
+            issued: Vec::new(),
+        },
+    })
+}
+
+/// A file without its counts, which are rows of their own.
+fn read_file(row: &Row<'_>) -> Result<LicenseFile, StoreError> {
+    Ok(LicenseFile {
+        id: FileId(get(row, "id")?),
+        tpm: TpmId(get(row, "tpm_id")?),
+        revision: unsigned(row, "revision")?,
+        from: unsigned(row, "from_counter")?,
+        to: unsigned(row, "to_counter")?,
+        counts: Counts::none(),
+        activation_secret: Zeroizing::new(get(row, "activation_secret")?),
+        request_sha256: get(row, "request_sha256")?,
+        text: get(row, "text")?,
+        issued_utc_s: get(row, "issued_utc_s")?,
+    })
+}
+
+fn read_count(row: &Row<'_>) -> Result<(String, u32), StoreError> {
+    Ok((get(row, "kind")?, unsigned(row, "count")?))
+}
+
+impl SqliteTx<'_> {
+    fn complete(&mut self, mut tpm: Tpm) -> Result<Tpm, StoreError> {
+        tpm.row.charged = self
+            .all(
+                "read a charge",
+                "SELECT kind, count FROM tpm_charges WHERE tpm_id = ?1",
+                [tpm.id.0],
+                read_count,
+            )?
+            .into_iter()
+            .collect();
+        tpm.row.issued = self
+            .files_of_tpm(tpm.id)?
+            .into_iter()
+            .map(|file| Issued {
+                id: file.id.0,
+                from: file.from,
+                to: file.to,
+                counts: file.counts,
+                request_sha256: file.request_sha256,
+            })
+            .collect();
+        Ok(tpm)
+    }
+
+    fn counts_of_file(&self, id: &FileId) -> Result<Counts, StoreError> {
+        let pairs = self.all(
+            "read a license's counts",
+            "SELECT kind, count FROM license_counts WHERE file_id = ?1",
+            [&id.0],
+            read_count,
+        )?;
+        Ok(pairs.into_iter().collect())
+    }
+}
+
+impl LicensesTx for SqliteTx<'_> {
+    fn tpm(&mut self, identity: &TpmIdentity) -> Result<Option<Tpm>, StoreError> {
+        self.one(
+            "find a TPM",
+            "SELECT * FROM tpms WHERE ek_name = ?1 AND ak_name = ?2",
+            [&identity.ek_name, &identity.ak_name],
+            read_tpm,
+        )?
+        .map(|tpm| self.complete(tpm))
+        .transpose()
+    }
+
+    fn tpms_of_server(&mut self, server: ServerId) -> Result<Vec<Tpm>, StoreError> {
+        self.all(
+            "find a server's TPMs",
+            "SELECT * FROM tpms WHERE server_id = ?1 ORDER BY id",
+            [server.to_string()],
+            read_tpm,
+        )?
+        .into_iter()
+        .map(|tpm| self.complete(tpm))
+        .collect()
+    }
+
+    fn insert_tpm(&mut self, tpm: &Tpm) -> Result<TpmId, StoreError> {
+        self.execute(
+            "add a TPM",
+            "INSERT INTO tpms (ek_name, ak_name, trust_class, model, serial, server_id,
+                               license_number, attested, proven)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0)",
+            params![
+                tpm.identity.ek_name,
+                tpm.identity.ak_name,
+                tpm.class.as_str(),
+                tpm.model,
+                tpm.serial,
+                tpm.server.to_string(),
+                counter(tpm.license_number),
+            ],
+        )?;
+        let id = TpmId(self.0.last_insert_rowid());
+        self.update_tpm(&Tpm { id, ..tpm.clone() })?;
+        Ok(id)
+    }
+
+    fn next_license_number(&mut self) -> Result<u64, StoreError> {
+        let next = self.one(
+            "find the next license number",
+            "SELECT COALESCE(MAX(license_number), 1000) + 1 AS next FROM tpms",
+            [],
+            |row| unsigned(row, "next"),
+        )?;
+        next.ok_or(StoreError::Unreadable {
+            column: "license_number",
+        })
+    }
+
+    fn update_tpm(&mut self, tpm: &Tpm) -> Result<(), StoreError> {
+        self.execute(
+            "update a TPM",
+            "UPDATE tpms SET attested = ?2, proven = ?3 WHERE id = ?1",
+            params![tpm.id.0, counter(tpm.row.attested), counter(tpm.row.proven)],
+        )?;
+        self.execute(
+            "update a charge",
+            "DELETE FROM tpm_charges WHERE tpm_id = ?1",
+            [tpm.id.0],
+        )?;
+        for (kind, count) in tpm.row.charged.iter() {
+            self.execute(
+                "update a charge",
+                "INSERT INTO tpm_charges (tpm_id, kind, count) VALUES (?1, ?2, ?3)",
+                params![tpm.id.0, kind, count],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn insert_file(&mut self, file: &LicenseFile) -> Result<(), StoreError> {
+        self.execute(
+            "add a license file",
+            "INSERT INTO license_files (id, tpm_id, revision, from_counter, to_counter,
+                 activation_secret, request_sha256, text, issued_utc_s)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                file.id.0,
+                file.tpm.0,
+                file.revision,
+                counter(file.from),
+                counter(file.to),
+                *file.activation_secret,
+                file.request_sha256,
+                file.text,
+                file.issued_utc_s
+            ],
+        )?;
+        for (kind, count) in file.counts.iter() {
+            self.execute(
+                "add a license file",
+                "INSERT INTO license_counts (file_id, kind, count) VALUES (?1, ?2, ?3)",
+                params![file.id.0, kind, count],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn files_of_tpm(&mut self, tpm: TpmId) -> Result<Vec<LicenseFile>, StoreError> {
+        let mut files = self.all(
+            "read a TPM's license files",
+            "SELECT * FROM license_files WHERE tpm_id = ?1 ORDER BY revision",
+            [tpm.0],
+            read_file,
+        )?;
+        for file in &mut files {
+            file.counts = self.counts_of_file(&file.id)?;
+        }
+        Ok(files)
+    }
+
+    fn file(&mut self, id: &FileId) -> Result<Option<(LicenseFile, ServerId)>, StoreError> {
+        let found = self.one(
+            "find a license file",
+            "SELECT license_files.*, tpms.server_id AS server_id
+             FROM license_files JOIN tpms ON tpms.id = license_files.tpm_id
+             WHERE license_files.id = ?1",
+            [&id.0],
+            |row| Ok((read_file(row)?, parse::<ServerId>(row, "server_id")?)),
+        )?;
+        found
+            .map(|(mut file, server)| {
+                file.counts = self.counts_of_file(&file.id)?;
+                Ok((file, server))
+            })
+            .transpose()
+    }
+
+    fn append_ledger(&mut self, entry: &LedgerEntry) -> Result<(), StoreError> {
+        self.execute(
+            "write the ledger",
+            "INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, reason, tpm_id, note,
+                                 actor_id, idempotency_key)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                entry.at_utc_ms,
+                entry.distributor.to_string(),
+                entry.kind,
+                entry.delta,
+                reason_text(entry.reason),
+                entry.tpm.map(|id| id.0),
+                entry.note,
+                entry.actor.map(|id| id.to_string()),
+                entry.idempotency_key
+            ],
+        )
+    }
+
+    fn has_grant(
+        &mut self,
+        distributor: DistributorId,
+        idempotency_key: &str,
+    ) -> Result<bool, StoreError> {
+        let found = self.one(
+            "find a grant",
+            "SELECT seq FROM ledger WHERE distributor_id = ?1 AND idempotency_key = ?2
+             AND reason = 'grant' LIMIT 1",
+            [&distributor.to_string(), idempotency_key],
+            |row| get::<i64>(row, "seq"),
+        )?;
+        Ok(found.is_some())
+    }
+
+    fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError> {
+        self.all(
+            "add up a balance",
+            "SELECT kind, SUM(delta) AS available,
+                    SUM(CASE reason WHEN 'grant' THEN delta ELSE 0 END) AS granted
+             FROM ledger WHERE distributor_id = ?1 GROUP BY kind ORDER BY kind",
+            [distributor.to_string()],
+            |row| {
+                Ok(Balance {
+                    kind: get(row, "kind")?,
+                    available: get(row, "available")?,
+                    granted: get(row, "granted")?,
+                })
+            },
+        )
+    }
+}

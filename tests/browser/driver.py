@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""The owner's hands and eyes: Debian's Chromium, driven by Playwright.
+
+Reads one JSON object a line, {"verb": ..., "arguments": {...}}, and answers each with one
+line, {"value": ...} or {"error": ...}. A verb is what an owner does on a page; it fails
+with what stands on the page instead of what it looked for. The first line out says that
+the browser runs.
+
+--screenshots DIR gets a picture of each page at phone and at desktop width.
+--patience FACTOR stretches every wait: an emulated box answers slowly.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+import time
+import traceback
+
+from playwright.sync_api import Error, sync_playwright
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cameras"))
+import frame_code  # noqa: E402
+
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+# Nothing but the pages under test may cause traffic; QUIC would go around the relay.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+class Unexpected(Exception):
+    """The page is not what the owner would expect there."""
+
+
+class Owner:
+    """One browser window."""
+
+    def __init__(self, browser, screenshots, patience):
+        self.browser, self.screenshots, self.patience = browser, screenshots, patience
+        self.url, self.complaints = None, []
+        self.context = browser.new_context(ignore_https_errors=True, viewport=DESKTOP)
+        self.context.set_default_timeout(15_000 * patience)
+        self.page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.complain(f"script: {error}"))
+        self.page.on("console", self.heard)
+        self.page.on("request", self.requested)
+
+    # -- what a careful person would notice ------------------------------------------
+
+    def complain(self, what):
+        self.complaints.append(what)
+
+    def heard(self, message):
+        # A refused form is an answer with an error status, and that is no complaint.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.complain(f"console: {message.text}")
+
+    def requested(self, request):
+        local = (self.url or "", "data:", "blob:", "about:")
+        if not request.url.startswith(local):
+            self.complain(f"foreign request: {request.url}")
+
+    # -- looking ---------------------------------------------------------------------
+
+    def look(self):
+        main = self.page.locator("main")
+        where = main if main.count() else self.page.locator("body")
+        return {"path": self.page.evaluate("location.pathname"), "title": self.page.title(),
+                "text": where.first.inner_text()}
+
+    def photograph(self, name):
+        for width, size in (("desktop", DESKTOP), ("phone", PHONE)):
+            self.page.set_viewport_size(size)
+            wide = self.page.evaluate("document.documentElement.scrollWidth")
+            if wide > size["width"]:
+                self.complain(f"{name} at {width} width needs {wide} pixels")
+            self.page.screenshot(path=self.screenshots / f"{name}-{width}.png", full_page=True)
+        self.page.set_viewport_size(DESKTOP)
+
+    def open(self, path, name=None):
+        answer = self.page.goto(self.url + path)
+        if answer is None or not answer.ok:
+            raise Unexpected(f"{path} answered {answer and answer.status}: {self.look()}")
+        if name:
+            self.photograph(name)
+
+    def form(self, action):
+        form = self.page.locator(f'form[action="{action}"]')
+        if form.count() == 0:
+            raise Unexpected(f"there is no form {action} on {self.look()}")
+        return form.first
+
+    def send(self, form):
+        """Presses the form's button and waits for the page that follows."""
+        button = form.locator("button[type=submit]").first
+        with self.page.expect_navigation():
+            button.click()
+
+    # -- verbs -----------------------------------------------------------------------
+
+    def first_start(self, url, code, password):
+        self.url = url
+        self.page.goto(url + "/")
+        self.page.wait_for_url("**/setup")
+        self.photograph("setup")
+        form = self.form("/setup")
+        form.locator("input[name=code]").fill(code)
+        for field in form.locator("input[type=password]").all():
+            field.fill(password)
+        self.send(form)
+        return self.look()
+
+    def sign_in(self, url, password, name="owner"):
+        self.url = url
+        self.context.clear_cookies()
+        self.open("/sign-in", "sign-in")
+        form = self.form("/sign-in")
+        form.locator("input[name=name]").fill(name)
+        form.locator("input[type=password]").fill(password)
+        self.send(form)
+        if self.look()["path"] == "/sign-in":
+            raise Unexpected(f"sign-in was refused: {self.look()}")
+        return self.look()
+
+    def read_home(self):
+        self.open("/", "home")
+        return self.look()
+
+    def read_cameras(self):
+        self.open("/cameras", "cameras")
+        return self.look()
+
+    def read_license_page(self):
+        self.open("/license", "license")
+        return self.look()
+
+    def export_request(self):
+        self.open("/license", "license")
+        with self.page.expect_download() as started:
+            self.form("/license/request").locator("button[type=submit]").first.click()
+        download = started.value
+        return {"file": download.suggested_filename,
+                "text": pathlib.Path(download.path()).read_text()}
+
+    def import_license(self, file):
+        self.open("/license", "license")
+        form = self.form("/license/check")
+        form.locator("input[type=file]").set_input_files(file)
+        self.send(form)
+        before = self.look()
+        self.photograph("license-check")
+        self.send(self.form("/license/import"))
+        self.photograph("license-imported")
+        return {"checked": before, "imported": self.look()}
+
+    def assign(self, camera):
+        self.open("/cameras", "cameras")
+        self.send(self.form(f"/cameras/{camera}/assign"))
+        return self.look()
+
+    def release(self, camera):
+        self.open("/cameras", "cameras")
+        self.send(self.form(f"/cameras/{camera}/release"))
+        return self.look()
+
+    def watch_live(self, camera, pictures):
+        """Crops the player again and again, until so many new frames could be read."""
+        self.open(f"/live/{camera}")
+        video = self.page.locator("video").first
+        seen, newest = [], 0
+        end = time.monotonic() + 30 * self.patience
+        while len(seen) < pictures:
+            picture = video.screenshot()
+            taken = time.time()
+            found = frame_code.decode_png(picture)
+            if found and found[1] > newest:
+                newest = found[1]
+                drawn = newest / frame_code.FRAMES_PER_SECOND
+                seen.append({"letter": found[0], "number": newest,
+                             "age_ms": max(0, round((taken - drawn) * 1000))})
+            if time.monotonic() > end:
+                (self.screenshots / "live-failed.png").write_bytes(picture)
+                raise Unexpected(f"only {len(seen)} live pictures could be read; {self.player(video)}; "
+                                 f"the page says {self.look()}")
+            self.page.wait_for_timeout(200)
+        self.photograph("live")
+        return {"pictures": seen, "player": self.player(video)}
+
+    @staticmethod
+    def player(video):
+        return video.evaluate("video => ({width: video.videoWidth, height: video.videoHeight,"
+                              " time: video.currentTime, ready: video.readyState,"
+                              " paused: video.paused, error: video.error && video.error.message})")
+
+    def hear_complaints(self):
+        return self.complaints
+
+    def close(self):
+        self.browser.close()
+        return None
+
+
+VERBS = ("first_start", "sign_in", "read_home", "read_cameras", "read_license_page",
+         "export_request", "import_license", "assign", "release", "watch_live",
+         "hear_complaints", "close")
+
+
+def answer(owner, line):
+    request = json.loads(line)
+    verb = request["verb"]
+    if verb not in VERBS:
+        return {"error": f"there is no verb {verb!r}"}
+    try:
+        return {"value": getattr(owner, verb)(**(request.get("arguments") or {}))}
+    except (Unexpected, Error) as error:
+        traceback.print_exc()
+        return {"error": str(error)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--screenshots", type=pathlib.Path, required=True)
+    parser.add_argument("--patience", type=float, default=1)
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    options = parser.parse_args()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=options.chromium, args=CHROMIUM_ARGUMENTS)
+        owner = Owner(browser, options.screenshots, options.patience)
+        print(json.dumps({"value": browser.version}), flush=True)
+        for line in sys.stdin:
+            print(json.dumps(answer(owner, line)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

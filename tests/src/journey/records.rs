@@ -1,0 +1,268 @@
+//! Step 6: the license's only place goes to camera A.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::{Break, Journey, gate_view, must_equal, until};
+use crate::client::box_api::BoxApi;
+use crate::evidence::Evidence;
+use crate::world::cameras::{Behaviour, CAMERA_A, CAMERA_B};
+use crate::world::process::run;
+
+/// What the product promises: from the owner's click to the open, or closed, gate.
+const GATE_FOLLOWS: Duration = Duration::from_secs(2);
+
+/// From the click to frames on disk.
+const FRAMES_ARRIVE: Duration = Duration::from_secs(15);
+
+/// Live pictures are at most this old.
+const LIVE_AGE: Duration = Duration::from_secs(5);
+
+/// The gate opens for A alone; its video is recorded, and plays live on the page.
+pub async fn records_and_plays(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Result<()> {
+    if journey.broken == Some(Break::Camera) {
+        journey.lab.camera_a().behave(Behaviour::Garbage).await?;
+    }
+    let api = journey.api()?.clone();
+    let gate_before = api.gate().await?;
+
+    let clicked = Instant::now();
+    journey
+        .browser
+        .act("assign", json!({ "camera": CAMERA_A.id() }))
+        .await?;
+    let within = journey.deadline(GATE_FOLLOWS);
+    let (admitted, _) = until("the gate opens for camera A", within, async || {
+        let admitted = admitted(&api).await?;
+        Ok((!admitted.is_empty()).then_some(admitted))
+    })
+    .await?;
+    evidence.note("seconds_to_open_gate", clicked.elapsed().as_secs_f64());
+    ensure!(
+        admitted == [CAMERA_A.mac],
+        "the gate is open for {admitted:?}, not for camera A alone"
+    );
+
+    let within = journey.deadline(FRAMES_ARRIVE);
+    let (health, _) = until("camera A is recorded", within, async || {
+        let camera = api.camera(CAMERA_A.mac).await?;
+        let health = &camera["recording"];
+        let frames = health["frames"].as_u64().unwrap_or(0);
+        Ok((health["status"] == "recording" && frames >= 50).then(|| health.clone()))
+    })
+    .await?;
+    evidence.note("seconds_to_50_frames", clicked.elapsed().as_secs_f64());
+    evidence.note("recorder", &health);
+
+    plays_live(journey, evidence).await?;
+    look_at_the_file(journey, evidence).await?;
+
+    let memory = journey.lab.resident_kib().await?;
+    evidence.note("resident_kib_while_recording", memory);
+    b_stays_blocked(&api, &gate_before, evidence).await
+}
+
+/// Crops the page's `<video>` and decodes what camera A drew into its picture.
+async fn plays_live(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Result<()> {
+    let watched = journey
+        .browser
+        .act(
+            "watch_live",
+            json!({ "camera": CAMERA_A.id(), "pictures": 5 }),
+        )
+        .await?;
+    evidence.note("live", &watched);
+    let pictures = watched["pictures"]
+        .as_array()
+        .context("pictures were taken")?;
+    let mut newest = 0;
+    for picture in pictures {
+        must_equal("the letter in the live picture", &picture["letter"], "A")?;
+        let number = picture["number"].as_u64().context("a frame number")?;
+        ensure!(
+            number > newest,
+            "frame {number} follows {newest} on the page"
+        );
+        newest = number;
+        let age = Duration::from_millis(picture["age_ms"].as_u64().context("an age")?);
+        let within = journey.deadline(LIVE_AGE);
+        ensure!(
+            age <= within,
+            "a live picture is {age:?} old, more than {within:?}"
+        );
+    }
+    ensure!(
+        pictures.len() == 5,
+        "only {} pictures could be read",
+        pictures.len()
+    );
+    Ok(())
+}
+
+/// Probes the newest recording with tools that are not ours.
+async fn look_at_the_file(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Result<()> {
+    let recordings = journey.api()?.recordings().await?;
+    for recording in &recordings {
+        must_equal("a recording's camera", &recording["camera"], CAMERA_A.id())?;
+    }
+    let file = recordings
+        .first()
+        .and_then(|newest| newest["file"].as_str())
+        .context("camera A has a recording")?;
+    let local = journey.lab.fetch_recording(file).await?;
+    evidence.note_file("recording", &local)?;
+    evidence.note("ffprobe", probe(&local)?);
+    evidence.note("recorded_frames", recorded_frames(&local)?);
+    Ok(())
+}
+
+/// Codec, size, and times that only go forward.
+fn probe(file: &Path) -> Result<Value> {
+    let said = run(Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v:0", "-of", "json"])
+        .args([
+            "-show_entries",
+            "stream=codec_name,width,height:packet=pts,dts",
+        ])
+        .arg(file))?;
+    let probed: Value = serde_json::from_str(&said).context("understand ffprobe")?;
+    let stream = &probed["streams"][0];
+    must_equal("codec", &stream["codec_name"], "h264")?;
+    must_equal("width", &stream["width"], 640)?;
+    must_equal("height", &stream["height"], 360)?;
+    let packets = probed["packets"].as_array().context("packets")?;
+    let times: Vec<i64> = packets
+        .iter()
+        .map(|packet| packet["dts"].as_i64().context("a decoding time"))
+        .collect::<Result<_>>()?;
+    ensure!(
+        times.len() >= 50,
+        "only {} frames are in the file",
+        times.len()
+    );
+    ensure!(
+        times.windows(2).all(|pair| pair[0] < pair[1]),
+        "decoding times in the file go back"
+    );
+    Ok(json!({
+        "codec": stream["codec_name"],
+        "width": stream["width"],
+        "height": stream["height"],
+        "packets": times.len(),
+        "first_dts": times.first(),
+        "last_dts": times.last(),
+    }))
+}
+
+/// What camera A drew into each recorded frame.
+fn recorded_frames(file: &Path) -> Result<Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("cameras/frame_code.py");
+    let said = run(Command::new("/usr/bin/python3")
+        .arg(script)
+        .arg("video")
+        .arg(file))?;
+    let mut numbers = Vec::new();
+    for line in said.lines() {
+        let frame: Value = serde_json::from_str(line).context("understand a decoded frame")?;
+        must_equal("the letter in a recorded frame", &frame["letter"], "A")?;
+        numbers.push(frame["number"].as_u64().context("a frame number")?);
+    }
+    ensure!(
+        numbers.windows(2).all(|pair| pair[0] < pair[1]),
+        "frame numbers in the file do not rise"
+    );
+    let (first, last) = (numbers.first(), numbers.last());
+    Ok(json!({ "letter": "A", "frames": numbers.len(), "first": first, "last": last }))
+}
+
+/// The MACs that the gate lets through.
+async fn admitted(api: &BoxApi) -> Result<Vec<String>> {
+    gate_view::admitted(&api.gate().await?)
+}
+
+async fn b_stays_blocked(api: &BoxApi, gate_before: &Value, evidence: &mut Evidence) -> Result<()> {
+    let camera = api.camera(CAMERA_B.mac).await?;
+    must_equal("camera B's state", &camera["state"], "found")?;
+    must_equal(
+        "camera B's packets through the gate",
+        &camera["counters"]["passed_packets"],
+        0,
+    )?;
+    let gate = api.gate().await?;
+    evidence.note("gate", &gate);
+    let (before, now) = (
+        gate_view::past_the_gate(gate_before)?,
+        gate_view::past_the_gate(&gate)?,
+    );
+    ensure!(before == now, "{} packets came past the gate", now - before);
+    Ok(())
+}
+
+/// Camera A's port sends noise for a while: the recorder waits and tries again, the pages
+/// and the license do not notice, and video comes back by itself.
+pub async fn noise_is_survived(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Result<()> {
+    let api = journey.api()?.clone();
+    let license = api.license().await?;
+    journey.lab.camera_a().behave(Behaviour::Garbage).await?;
+    let within = journey.deadline(Duration::from_secs(30));
+    let (waiting, _) = until("the recorder waits for camera A", within, async || {
+        let camera = api.camera(CAMERA_A.mac).await?;
+        let health = &camera["recording"];
+        Ok((health["status"] == "waiting").then(|| health.clone()))
+    })
+    .await?;
+    evidence.note("while_noise", &waiting);
+    must_equal("the license", &api.license().await?, license)?;
+
+    let frames = waiting["frames"].as_u64().context("a count of frames")?;
+    journey.lab.camera_a().behave(Behaviour::Good).await?;
+    let within = journey.deadline(Duration::from_secs(90));
+    let (_, took) = until("camera A is recorded again", within, async || {
+        let camera = api.camera(CAMERA_A.mac).await?;
+        let health = &camera["recording"];
+        let more = health["frames"].as_u64().is_some_and(|now| now > frames);
+        Ok((health["status"] == "recording" && more).then_some(()))
+    })
+    .await?;
+    evidence.note("seconds_to_video_again", took.as_secs_f64());
+    Ok(())
+}
+
+/// Without its channel camera A is shut out, its session ends, and its file stops growing.
+pub async fn released_at_once(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Result<()> {
+    let api = journey.api()?.clone();
+    let clicked = Instant::now();
+    journey
+        .browser
+        .act("release", json!({ "camera": CAMERA_A.id() }))
+        .await?;
+    let within = journey.deadline(GATE_FOLLOWS);
+    until("the gate closes for camera A", within, async || {
+        let closed = admitted(&api).await?.is_empty();
+        let camera = api.camera(CAMERA_A.mac).await?;
+        Ok((closed && camera["recording"].is_null()).then_some(()))
+    })
+    .await?;
+    evidence.note("seconds_to_closed_gate", clicked.elapsed().as_secs_f64());
+
+    let before = after_release(&api).await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let after = after_release(&api).await?;
+    evidence.note("three_seconds_later", &after);
+    must_equal("what came through after the release", &after, before)
+}
+
+/// What must not change any more once camera A is shut out.
+async fn after_release(api: &BoxApi) -> Result<Value> {
+    let gate = api.gate().await?;
+    let recordings = api.recordings().await?;
+    Ok(json!({
+        "past_the_gate": gate_view::past_the_gate(&gate)?,
+        "admitted": gate_view::admitted(&gate)?,
+        "recordings": recordings,
+    }))
+}

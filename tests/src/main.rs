@@ -1,0 +1,193 @@
+//! `sealgate-lab`: the whole product on one machine, to look at or to check.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use sealgate_tests::evidence::Report;
+use sealgate_tests::journey::{self, Break};
+use sealgate_tests::tour;
+use sealgate_tests::world::namespaces::remove_orphans;
+use sealgate_tests::world::process::last_lines;
+use sealgate_tests::world::{Kind, Lab, Places, TpmChoice, relay};
+
+/// The lab; scripts/run builds what it needs and starts it.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts cameras, portal and box; plays the journey if asked to.
+    Run(Run),
+    /// The half of a relay inside a namespace; started by the lab itself.
+    #[command(hide = true)]
+    RelayInside {
+        /// Unix socket that connections come in by.
+        #[arg(long)]
+        socket: PathBuf,
+        /// Where they go to.
+        #[arg(long)]
+        target: SocketAddr,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Run {
+    /// The repository's build folder.
+    #[arg(long, default_value = "build")]
+    build: PathBuf,
+    /// Plain processes in network namespaces instead of the image in QEMU.
+    #[arg(long)]
+    host: bool,
+    /// Plays the journey without a person.
+    #[arg(long)]
+    check: bool,
+    /// Where each step's evidence goes.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Breaks a part on purpose; the journey must fail at the right step.
+    #[arg(long = "break", value_name = "PART")]
+    broken: Option<Break>,
+    /// Keeps logs and state of this run.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Run(run) => run_lab(&run).await,
+        Command::RelayInside { socket, target } => relay::run_inside(&socket, target)
+            .await
+            .map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("sealgate-lab: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Ends everything it started, whether it succeeds, fails or is interrupted: all of it
+/// belongs to values that are dropped on the way out.
+async fn run_lab(run: &Run) -> Result<ExitCode> {
+    remove_orphans();
+    let mut folder = tempfile::Builder::new()
+        .prefix("sealgate-lab-")
+        // Others must get through: the recorder is another user.
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir_in("/var/tmp")
+        .context("make this run's folder")?;
+    folder.disable_cleanup(run.keep);
+    let build = std::path::absolute(&run.build).context("find the build folder")?;
+    let binaries = std::env::current_exe().context("find ourselves")?;
+    let places = Places {
+        build,
+        binaries: binaries
+            .parent()
+            .map_or_else(PathBuf::new, Path::to_path_buf),
+        run: folder.path().to_owned(),
+    };
+    let outcome = tokio::select! {
+        outcome = play(run, places) => outcome,
+        interrupted = interrupted() => interrupted.map(|()| ExitCode::from(130)),
+    };
+    if run.keep {
+        eprintln!(
+            "Logs and state of this run are in {}",
+            folder.path().display()
+        );
+    }
+    outcome
+}
+
+async fn interrupted() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.context("listen for Ctrl-C")?,
+        _ = terminated.recv() => {}
+    }
+    eprintln!("\nStopping everything");
+    Ok(())
+}
+
+async fn play(run: &Run, places: Places) -> Result<ExitCode> {
+    let kind = if run.host { Kind::Host } else { Kind::Qemu };
+    let tpm = match run.broken {
+        Some(Break::Tpm) => TpmChoice::None,
+        _ => TpmChoice::Own,
+    };
+    eprintln!("Starting two cameras, the license portal and a software TPM");
+    let mut lab = Lab::set_up(kind, places, tpm).await?;
+    if !run.check && run.broken.is_none() {
+        tour::show(&mut lab).await?;
+        // Until somebody presses Ctrl-C, which ends the caller's select.
+        return std::future::pending().await;
+    }
+    let report = journey::play(&mut lab, run.broken).await?;
+    if let Some(file) = &run.json {
+        report.write(file)?;
+    }
+    let (line, holds) = verdict(&report, run.broken);
+    println!("{line}");
+    if !holds {
+        eprintln!(
+            "The end of the box's console ({}):\n{}",
+            lab.console().display(),
+            last_lines(&lab.console(), 40)
+        );
+    }
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The one line that says what happened, and whether that is what had to happen.
+fn verdict(report: &Report, broken: Option<Break>) -> (String, bool) {
+    let seconds = report.seconds;
+    match (broken, report.failed_step) {
+        (None, None) => (
+            format!("The journey holds: {} steps in {seconds:.0} s", report.steps.len()),
+            true,
+        ),
+        (None, Some(step)) => (format!("The journey does not hold: step {step} failed"), false),
+        (Some(part), None) => (
+            format!("broken {} was not caught at all (expected {})", part.name(), part.expected_step()),
+            false,
+        ),
+        (Some(part), Some(step)) => (
+            format!(
+                "broken {} was caught at step {step} (expected {})",
+                part.name(),
+                part.expected_step()
+            ),
+            step == part.expected_step(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(failed_step: Option<u32>, broken: Option<Break>, expected: bool) {
+        let report = Report {
+            failed_step,
+            ..Report::default()
+        };
+        let (line, holds) = verdict(&report, broken);
+        assert_eq!(holds, expected, "{line}");
+    }
+
+    #[test]
+    fn a_break_must_be_caught_at_its_own_step() {
+        check(None, None, true);
+        check(Some(6), None, false);
+        check(None, Some(Break::Gate), false);
+        check(Some(2), Some(Break::Gate), false);
+        check(Some(3), Some(Break::Gate), true);
+    }
+}

@@ -1,0 +1,14 @@
+//! The TPM and the license on a real software TPM (swtpm).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed unwrap in a test's helper is a failed test"
+)]
+
+mod bench;
+mod boot;
+mod cuts;
+mod identity;
+mod import;
+mod request;
