@@ -46,6 +46,16 @@ impl Counts {
         result
     }
 
+    /// Per kind the sum.
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut result = self.clone();
+        for (kind, count) in other.iter() {
+            let entry = result.0.entry(kind.to_owned()).or_default();
+            *entry = entry.saturating_add(count);
+        }
+        result
+    }
+
     /// Per kind what `self` has more than `other`.
     pub fn above(&self, other: &Self) -> Self {
         self.iter()

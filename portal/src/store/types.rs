@@ -214,6 +214,27 @@ impl Tpm {
 #[serde(transparent)]
 pub struct FileId(pub String);
 
+/// Not of the form of a [`FileId`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a file's id is of the form L-N-R")]
+pub struct UnfitFileId;
+
+impl FromStr for FileId {
+    type Err = UnfitFileId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = |part: &str| {
+            (1..=20).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        match text.split('-').collect::<Vec<_>>()[..] {
+            ["L", number, revision] if digits(number) && digits(revision) => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(UnfitFileId),
+        }
+    }
+}
+
 impl fmt::Display for FileId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -322,8 +343,9 @@ pub struct AuditEntry {
 pub struct EkRootEntry {
     /// Of the DER.
     pub sha256: [u8; 32],
-    /// What its TPMs are.
-    pub class: TrustClass,
+    /// What its TPMs are; none for an intermediate authority, which proves nothing by
+    /// itself.
+    pub class: Option<TrustClass>,
     /// The certificate's subject, for people.
     pub subject: String,
     /// The certificate.

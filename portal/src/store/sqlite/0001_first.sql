@@ -158,7 +158,8 @@ BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 -- Authorities whose EK certificates are believed.
 CREATE TABLE ek_roots (
     sha256 BLOB PRIMARY KEY CHECK (length(sha256) = 32),
-    class TEXT NOT NULL,
+    -- NULL for intermediate authorities.
+    class TEXT,
     subject TEXT NOT NULL,
     der BLOB NOT NULL,
     added_utc_s INTEGER NOT NULL

@@ -7,6 +7,7 @@ use crate::store::{
     AccountsTx, AuditEntry, EkRootEntry, PasswordLink, Role, Session, StoreError, TokenHash, User,
     UserId,
 };
+use crate::trust::TrustClass;
 
 fn role_text(role: Role) -> &'static str {
     match role {
@@ -227,7 +228,7 @@ impl AccountsTx for SqliteTx<'_> {
                  ON CONFLICT (sha256) DO UPDATE SET class = ?2",
                 params![
                     root.sha256,
-                    root.class.as_str(),
+                    root.class.map(TrustClass::as_str),
                     root.subject,
                     root.der,
                     root.added_utc_s
@@ -245,7 +246,7 @@ impl AccountsTx for SqliteTx<'_> {
             |row| {
                 Ok(EkRootEntry {
                     sha256: get(row, "sha256")?,
-                    class: parse(row, "class")?,
+                    class: parse_optional(row, "class")?,
                     subject: get(row, "subject")?,
                     der: get(row, "der")?,
                     added_utc_s: get(row, "added_utc_s")?,

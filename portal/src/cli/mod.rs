@@ -1,0 +1,150 @@
+//! The command line.
+
+mod keys;
+mod roots;
+mod serve;
+mod setup;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sealgate_license::vendor::Flavour;
+
+use crate::desk::{DeskError, OpenError, Places};
+use crate::signer::SignerError;
+
+/// The license portal: distributors, projects, servers and their licenses.
+#[derive(Debug, Parser)]
+#[command(name = "sealgate-portal", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The vendor's signing keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Make a new portal: its database and first admin.
+    Init(setup::Init),
+    /// The TPM makers whose endorsement key certificates are believed.
+    #[command(subcommand)]
+    Roots(roots::Command),
+    /// Serve pages and API.
+    Serve(serve::Serve),
+}
+
+/// Where the portal's files are.
+#[derive(Debug, Args)]
+struct PlaceArgs {
+    /// The data folder, which holds the database.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The keys' folder [default: DATA/keys].
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+    /// The folder of the journal of what was handed out [default: DATA/journal]. Best on
+    /// another disk than the data, and never restored from a backup together with it.
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
+}
+
+impl PlaceArgs {
+    fn places(self) -> Places {
+        let default = Places::in_folder(&self.data);
+        Places {
+            data: self.data,
+            keys: self.keys.unwrap_or(default.keys),
+            journal: self.journal.unwrap_or(default.journal),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FlavourArg {
+    /// Development and tests.
+    Lab,
+    /// What customers use: refuses lab keys and lab TPMs.
+    Product,
+}
+
+impl From<FlavourArg> for Flavour {
+    fn from(flavour: FlavourArg) -> Self {
+        match flavour {
+            FlavourArg::Lab => Self::Lab,
+            FlavourArg::Product => Self::Product,
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The portal does not open.
+    #[error("the portal does not open")]
+    Open(#[from] OpenError),
+    /// The keys can't be made.
+    #[error("the keys were not made")]
+    Keys(#[from] SignerError),
+    /// An operation at the desk failed.
+    #[error("the portal refused")]
+    Desk(#[from] DeskError),
+    /// The file system or network refused.
+    #[error("{what} failed")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file holds no certificate.
+    #[error("{path} holds no certificate in PEM or DER", path = path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl CliError {
+    fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Open(error) => Some(error.code()),
+            Self::Keys(error) => Some(error.code()),
+            Self::Desk(error) => Some(error.code()),
+            Self::NoCertificate { .. } => Some("SG-POR-024"),
+            Self::Io { .. } => None,
+        }
+    }
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// It failed; [`report`] says so to a person.
+pub fn run(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Command::Keys(command) => keys::run(command),
+        Command::Init(init) => setup::run(init),
+        Command::Roots(command) => roots::run(command),
+        Command::Serve(serve) => serve::run(serve),
+    }
+}
+
+/// Says on standard error why a command failed, and what to do.
+pub fn report(error: &CliError) {
+    let mut line = format!("sealgate-portal: {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        line = format!("{line}: {cause}");
+        source = cause.source();
+    }
+    match error.code() {
+        Some(code) => {
+            let problem = crate::desk::problem(code, &[]);
+            eprintln!("{line}\n{} ({code})", problem.cure);
+        }
+        None => eprintln!("{line}"),
+    }
+}

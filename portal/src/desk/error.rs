@@ -1,0 +1,344 @@
+//! Why the desk did not do it.
+
+use std::path::PathBuf;
+
+use sealgate_license::dsse::DocumentError;
+use sealgate_license::request_document::RequestError;
+use sealgate_license::vendor::Flavour;
+use sealgate_words::{Problem, catalog};
+
+use crate::evidence::{EkRootError, EvidenceError, MakeCredentialError};
+use crate::journal::JournalError;
+use crate::rules::Refusal;
+use crate::signer::SignerError;
+use crate::store::StoreError;
+
+/// Why the portal does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No `init` was run.
+    #[error("{path} holds no portal: run `sealgate-portal init` first", path = path.display())]
+    NotInitialised {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// `init` was run before.
+    #[error("{path} holds a portal already", path = path.display())]
+    AlreadyInitialised {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// The portal is of the other flavour.
+    #[error("this portal is a {found} portal, and {expected} was asked for")]
+    OtherFlavour {
+        /// What was asked for.
+        expected: Flavour,
+        /// What it is.
+        found: Flavour,
+    },
+    /// A folder can't be made.
+    #[error("the folder {path} can't be made", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database is unfit.
+    #[error("the database can't be used")]
+    Store(#[from] StoreError),
+    /// The journal is unfit.
+    #[error("the journal can't be used")]
+    Journal(#[from] JournalError),
+    /// The keys are unfit.
+    #[error("the signing keys can't be used")]
+    Signer(#[from] SignerError),
+    /// The first admin was not made.
+    #[error("the first admin was not made")]
+    FirstAdmin(#[source] Box<DeskError>),
+}
+
+impl OpenError {
+    /// The stable code of the catalog.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(StoreError::NewerSchema { .. }) => "SG-POR-014",
+            Self::NotInitialised { .. } | Self::AlreadyInitialised { .. } => "SG-POR-015",
+            Self::OtherFlavour { .. } => "SG-POR-012",
+            Self::Journal(_) => "SG-POR-011",
+            Self::Signer(error) => error.code(),
+            Self::FirstAdmin(error) => error.code(),
+            Self::Store(_) | Self::Folder { .. } => "SG-API-003",
+        }
+    }
+}
+
+/// Why an operation was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// Address and password don't belong together.
+    #[error("address and password don't belong together")]
+    WrongPassword,
+    /// No session, or one that ended.
+    #[error("not signed in")]
+    NotSignedIn,
+    /// Too many wrong passwords.
+    #[error("too many attempts, wait {wait_s} s")]
+    TooManyAttempts {
+        /// How long, in seconds.
+        wait_s: i64,
+    },
+    /// A new password is too short.
+    #[error("the password has fewer than {least} characters")]
+    PasswordShort {
+        /// The least.
+        least: usize,
+    },
+    /// The two passwords differ.
+    #[error("the two passwords differ")]
+    PasswordsDiffer,
+    /// A one-time link was used or has expired.
+    #[error("the link was used or has expired")]
+    LinkUsed,
+    /// Nothing is there, or nothing this person may know of.
+    #[error("there is no such {what}")]
+    NotFound {
+        /// Of what kind.
+        what: &'static str,
+    },
+    /// Only vendor staff may.
+    #[error("only vendor staff may do this")]
+    NotAllowed,
+    /// A name or address is empty, too long, or not one.
+    #[error("the {field} can't be used")]
+    Unfit {
+        /// Which.
+        field: &'static str,
+        /// What it has to be.
+        rule: &'static str,
+    },
+    /// Something of this name exists.
+    #[error("{what} exists already")]
+    Taken {
+        /// What.
+        what: &'static str,
+    },
+    /// The file is no request that can be read.
+    #[error("the request file can't be read")]
+    Document(#[from] DocumentError),
+    /// The request proves nothing.
+    #[error("the request proves nothing")]
+    Request(#[from] RequestError),
+    /// The TPM can't be believed, or no license can be made for it.
+    #[error("the request's TPM is not believed")]
+    Evidence(#[from] EvidenceError),
+    /// No activation secret can be sealed for the TPM.
+    #[error("no license can be sealed for the request's TPM")]
+    Seal(#[from] MakeCredentialError),
+    /// An EK root can't be used.
+    #[error("the EK root can't be used")]
+    EkRoot(#[from] EkRootError),
+    /// The portal rules refuse.
+    #[error("the portal rules refuse")]
+    Rules(#[from] Refusal),
+    /// The distributor has too few.
+    #[error("{needed} more {kind} are needed and {available} are available")]
+    Balance {
+        /// Of which kind.
+        kind: String,
+        /// How many are there.
+        available: i64,
+        /// How many more the license needs.
+        needed: i64,
+    },
+    /// The server stands for another box.
+    #[error("the request is of box {theirs}, and server {server:?} is box {ours}")]
+    OtherBox {
+        /// The server's name.
+        server: String,
+        /// The serial of the server's box.
+        ours: String,
+        /// The serial in the request.
+        theirs: String,
+    },
+    /// The box stands for another server that this person sees.
+    #[error("box {serial} is server {server:?} already")]
+    BoxOfServer {
+        /// The serial in the request.
+        serial: String,
+        /// The other server's name.
+        server: String,
+    },
+    /// The box stands for a server that this person doesn't see.
+    #[error("box {serial} is registered elsewhere")]
+    BoxElsewhere {
+        /// The serial in the request.
+        serial: String,
+    },
+    /// The database failed.
+    #[error("the database failed")]
+    Store(#[source] StoreError),
+    /// The journal failed: nothing may be issued.
+    #[error("the journal failed")]
+    Journal(#[from] JournalError),
+    /// The signing key failed.
+    #[error("the signing key failed")]
+    Signer(#[from] SignerError),
+    /// A password could not be hashed.
+    #[error("the password could not be hashed")]
+    Hash,
+    /// The work panicked.
+    #[error("the work stopped in the middle")]
+    Crashed,
+    /// The request can't be read.
+    #[error("the request can't be read: {detail}")]
+    Malformed {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// More than is taken at once.
+    #[error("the request has more than {limit_bytes} bytes")]
+    BodyTooLarge {
+        /// The most.
+        limit_bytes: usize,
+    },
+    /// No such method here.
+    #[error("{method} is not taken here")]
+    WrongMethod {
+        /// The method.
+        method: String,
+    },
+    /// Another site sent it.
+    #[error("the request comes from another site")]
+    OtherOrigin,
+    /// A form without its session's proof.
+    #[error("the form is of another session")]
+    StaleForm,
+}
+
+impl From<StoreError> for DeskError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Taken { what } => Self::Taken { what },
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl DeskError {
+    /// The stable code of the catalog.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::WrongPassword => "SG-SES-001",
+            Self::NotSignedIn => "SG-SES-004",
+            Self::TooManyAttempts { .. } => "SG-SES-005",
+            Self::PasswordShort { .. } => "SG-SES-006",
+            Self::PasswordsDiffer => "SG-SES-009",
+            Self::NotFound { .. } => "SG-API-002",
+            Self::Document(error) => error.code(),
+            Self::Request(error) => error.code(),
+            Self::Evidence(error) => error.code(),
+            Self::Seal(error) => error.code(),
+            Self::EkRoot(error) => error.code(),
+            Self::Rules(refusal) => refusal.code(),
+            Self::Balance { .. } => "SG-POR-001",
+            Self::OtherBox { .. } => "SG-POR-004",
+            Self::BoxOfServer { .. } => "SG-POR-005",
+            Self::BoxElsewhere { .. } => "SG-POR-006",
+            Self::Unfit { .. } => "SG-POR-009",
+            Self::Taken { .. } => "SG-POR-010",
+            Self::Journal(_) => "SG-POR-011",
+            Self::LinkUsed => "SG-POR-016",
+            Self::NotAllowed => "SG-POR-017",
+            Self::Signer(error) => error.code(),
+            Self::Store(_) | Self::Hash | Self::Crashed => "SG-API-003",
+            Self::Malformed { .. } => "SG-API-001",
+            Self::BodyTooLarge { .. } => "SG-API-004",
+            Self::OtherOrigin => "SG-API-005",
+            Self::WrongMethod { .. } => "SG-API-006",
+            Self::StaleForm => "SG-SES-007",
+        }
+    }
+
+    /// Is it the portal's own fault, so that the details belong in its log?
+    pub fn is_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(_) | Self::Journal(_) | Self::Signer(_) | Self::Hash | Self::Crashed
+        )
+    }
+
+    /// The words for people.
+    pub fn problem(&self) -> Problem {
+        let text = |value: &dyn std::fmt::Display| value.to_string();
+        let values: Vec<(&str, String)> = match self {
+            Self::TooManyAttempts { wait_s } => vec![("seconds", text(wait_s))],
+            Self::PasswordShort { least } => vec![("characters", text(least))],
+            Self::NotFound { what } => vec![("object", text(what))],
+            Self::Unfit { field, rule } => vec![("field", text(field)), ("rule", text(rule))],
+            Self::Taken { what } => vec![("what", text(what))],
+            Self::Balance {
+                kind,
+                available,
+                needed,
+            } => vec![
+                (
+                    "kind",
+                    sealgate_license::entitlements::kind::label(kind).to_owned(),
+                ),
+                ("available", text(available)),
+                ("needed", text(needed)),
+            ],
+            Self::OtherBox {
+                server,
+                ours,
+                theirs,
+            } => vec![
+                ("server", server.clone()),
+                ("ours", ours.clone()),
+                ("theirs", theirs.clone()),
+            ],
+            Self::BoxOfServer { serial, server } => {
+                vec![("serial", serial.clone()), ("server", server.clone())]
+            }
+            Self::BoxElsewhere { serial } => vec![("serial", serial.clone())],
+            Self::Rules(Refusal::TooManyOutstanding { outstanding }) => {
+                vec![("outstanding", text(outstanding))]
+            }
+            Self::Rules(
+                Refusal::CounterWentBack { counter, .. } | Refusal::CounterOutOfRange { counter },
+            ) => vec![("counter", text(counter))],
+            Self::Store(_) => vec![("operation", "the database".to_owned())],
+            Self::Hash => vec![("operation", "hashing a password".to_owned())],
+            Self::Crashed => vec![("operation", "the portal".to_owned())],
+            Self::Malformed { detail } => vec![("detail", detail.clone())],
+            Self::BodyTooLarge { limit_bytes } => {
+                vec![("limit", format!("{} KiB", limit_bytes / 1024))]
+            }
+            Self::WrongMethod { method } => vec![("method", method.clone())],
+            _ => Vec::new(),
+        };
+        let values: Vec<(&str, &str)> = values
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        problem(self.code(), &values)
+    }
+}
+
+/// An occurrence of a code of the catalog.
+pub(crate) fn problem(code: &str, values: &[(&str, &str)]) -> Problem {
+    match catalog::find(code) {
+        Some(entry) => entry.problem(values),
+        // A test walks every code; this is for a catalog that lost one since.
+        None => Problem {
+            code: code.to_owned(),
+            cause: "The portal refused this.".to_owned(),
+            effect: "Nothing was changed.".to_owned(),
+            cure: "Send the code to support.".to_owned(),
+            owner: sealgate_words::Owner::Support,
+            reference: None,
+        },
+    }
+}

@@ -1,0 +1,225 @@
+//! What people do at the portal, without HTTP: sign in, keep projects, fetch licenses.
+//!
+//! Each operation takes the [`Actor`] who wants it and checks what that person may see:
+//! a foreign id answers exactly as one that does not exist. Everything blocks (database,
+//! fsync, password hashing); `web` calls from tokio's blocking threads.
+
+mod accounts;
+mod attempts;
+mod charge;
+mod error;
+mod issue;
+mod licenses;
+mod passwords;
+mod projects;
+mod request;
+mod restore;
+mod roots;
+mod setup;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::Timestamp;
+use sealgate_license::vendor::Flavour;
+
+use crate::journal::Journal;
+use crate::signer::Signer;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserId, transact};
+
+pub use accounts::{NewSession, SESSION_HOURS};
+pub(crate) use error::problem;
+pub use error::{DeskError, OpenError};
+pub use issue::{Issuance, Order};
+pub use licenses::ServerLicenses;
+pub use projects::{ProjectView, ServerView};
+pub use roots::{EkRootFile, add_ek_roots, list_ek_roots};
+pub use setup::{FirstAdmin, Initialised, PASSWORD_LINK_HOURS, initialise};
+
+/// The database's file in the data folder.
+pub const DATABASE_FILE: &str = "portal.db";
+/// The journal's folder in the data folder, unless another is named.
+pub const JOURNAL_FOLDER: &str = "journal";
+/// The journal's file in its folder.
+pub const JOURNAL_FILE: &str = "handed-out.jsonl";
+/// The keys' folder in the data folder, unless another is named.
+pub const KEYS_FOLDER: &str = "keys";
+
+/// Facts in the store's `meta`.
+mod fact {
+    /// `lab` or `product`.
+    pub(super) const FLAVOUR: &str = "flavour";
+    /// Number and hash of the newest journal line that the database knows.
+    pub(super) const JOURNAL_HEAD: &str = "journal_head";
+}
+
+/// Tells the time. Tests bring their own.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The system's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(Timestamp::now)
+}
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The user.
+    pub user: UserId,
+    /// For people.
+    pub email: String,
+    /// What the user may do.
+    pub role: Role,
+    /// For whom; `None` for vendor staff.
+    pub distributor: Option<DistributorId>,
+}
+
+impl Actor {
+    /// May this person know that something of this distributor's exists?
+    fn sees(&self, distributor: DistributorId) -> bool {
+        self.role == Role::Admin || self.distributor == Some(distributor)
+    }
+
+    fn must_be_admin(&self) -> Result<(), DeskError> {
+        match self.role {
+            Role::Admin => Ok(()),
+            Role::Distributor => Err(DeskError::NotAllowed),
+        }
+    }
+}
+
+/// Where the portal's files are.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The data folder, which holds the database.
+    pub data: PathBuf,
+    /// The keys' folder.
+    pub keys: PathBuf,
+    /// The journal's folder: best on another disk than the database, and never in its
+    /// backup.
+    pub journal: PathBuf,
+}
+
+impl Places {
+    /// Everything in one data folder.
+    pub fn in_folder(data: &Path) -> Self {
+        Self {
+            data: data.to_owned(),
+            keys: data.join(KEYS_FOLDER),
+            journal: data.join(JOURNAL_FOLDER),
+        }
+    }
+
+    fn database(&self) -> PathBuf {
+        self.data.join(DATABASE_FILE)
+    }
+}
+
+/// An open portal.
+pub struct Desk {
+    store: Box<dyn Store>,
+    journal: Mutex<Journal>,
+    signer: Signer,
+    flavour: Flavour,
+    clock: Clock,
+    attempts: attempts::Attempts,
+    /// One password hash at a time: each takes 19 MiB, and anyone may ask for one.
+    hashing: Mutex<()>,
+}
+
+impl Desk {
+    /// Opens an initialised portal: database, keys, journal, and replays onto the
+    /// database what the journal knows better.
+    ///
+    /// `flavour` is what the caller expects; `None` takes the database's word.
+    ///
+    /// # Errors
+    /// Not initialised, of another flavour, or one of the three is unfit.
+    pub fn open(
+        places: &Places,
+        flavour: Option<Flavour>,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        let store = setup::open_store(places)?;
+        let found = setup::flavour_of(&store)?;
+        if let Some(expected) = flavour.filter(|expected| *expected != found) {
+            return Err(OpenError::OtherFlavour { expected, found });
+        }
+        let signer = Signer::open(&places.keys, found)?;
+        let journal = restore::open_journal(&store, &places.journal)?;
+        Ok(Self {
+            store: Box::new(store),
+            journal: Mutex::new(journal),
+            signer,
+            flavour: found,
+            clock,
+            attempts: attempts::Attempts::default(),
+            hashing: Mutex::new(()),
+        })
+    }
+
+    /// The portal's flavour.
+    pub fn flavour(&self) -> Flavour {
+        self.flavour
+    }
+
+    /// The issuing key.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Does the database answer?
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn healthy(&self) -> Result<(), DeskError> {
+        self.transact(|tx| Ok(tx.meta(fact::FLAVOUR).map(drop)?))
+    }
+
+    fn transact<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Tx) -> Result<T, DeskError>,
+    ) -> Result<T, DeskError> {
+        transact(self.store.as_ref(), work)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        // A journal marks itself as broken before it writes: a panic in between is safe.
+        self.journal
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn audit(
+        &self,
+        tx: &mut dyn Tx,
+        actor: Option<UserId>,
+        action: &str,
+        object: String,
+        detail: serde_json::Value,
+    ) -> Result<(), StoreError> {
+        tx.append_audit(&AuditEntry {
+            at_utc_ms: self.now().as_millisecond(),
+            actor,
+            action: action.to_owned(),
+            object,
+            detail: detail.to_string(),
+        })
+    }
+}
+
+/// Opens the store of a data folder for the command line, beside a running portal.
+///
+/// # Errors
+/// Not initialised, or the database is unfit.
+pub fn open_store(places: &Places) -> Result<(SqliteStore, Flavour), OpenError> {
+    let store = setup::open_store(places)?;
+    let flavour = setup::flavour_of(&store)?;
+    Ok((store, flavour))
+}

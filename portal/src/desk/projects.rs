@@ -1,0 +1,221 @@
+//! Projects and their servers.
+
+use serde_json::json;
+
+use super::accounts::{check_name, visible_distributor};
+use super::{Actor, Desk, DeskError};
+use crate::rules::Counts;
+use crate::store::{Distributor, DistributorId, Project, ProjectId, Server, ServerId, Tpm, Tx};
+
+/// A project as lists show it.
+#[derive(Debug, Clone)]
+pub struct ProjectView {
+    /// The project.
+    pub project: Project,
+    /// Whose.
+    pub distributor: Distributor,
+    /// How many servers it has.
+    pub servers: usize,
+    /// What they are charged, in sum.
+    pub charged: Counts,
+}
+
+/// A server as lists show it.
+#[derive(Debug, Clone)]
+pub struct ServerView {
+    /// The server.
+    pub server: Server,
+    /// The box's serial number, once a license was issued.
+    pub serial: Option<String>,
+    /// What its newest license gives.
+    pub licensed: Counts,
+    /// What is charged.
+    pub charged: Counts,
+    /// What was given back and waits for the box's proof.
+    pub waiting_for_return: Counts,
+}
+
+impl ServerView {
+    fn of(server: Server, tpms: &[Tpm]) -> Self {
+        let sum = |pick: fn(&Tpm) -> Counts| {
+            tpms.iter()
+                .map(pick)
+                .fold(Counts::none(), |sum, counts| sum.plus(&counts))
+        };
+        Self {
+            server,
+            serial: tpms.last().map(|tpm| tpm.serial.clone()),
+            licensed: tpms
+                .last()
+                .and_then(|tpm| tpm.row.newest())
+                .map(|newest| newest.counts.clone())
+                .unwrap_or_default(),
+            charged: sum(|tpm| tpm.row.charged.clone()),
+            waiting_for_return: sum(|tpm| tpm.row.waiting_for_return()),
+        }
+    }
+}
+
+/// The project, if this person may know of it.
+pub(super) fn visible_project(
+    tx: &mut dyn Tx,
+    actor: &Actor,
+    id: ProjectId,
+) -> Result<Project, DeskError> {
+    tx.project(id)?
+        .filter(|project| actor.sees(project.distributor))
+        .ok_or(DeskError::NotFound { what: "project" })
+}
+
+/// The server with its project, if this person may know of it.
+pub(super) fn visible_server(
+    tx: &mut dyn Tx,
+    actor: &Actor,
+    id: ServerId,
+) -> Result<(Server, Project), DeskError> {
+    let missing = DeskError::NotFound { what: "server" };
+    let Some(server) = tx.server(id)? else {
+        return Err(missing);
+    };
+    match tx.project(server.project)? {
+        Some(project) if actor.sees(project.distributor) => Ok((server, project)),
+        _ => Err(missing),
+    }
+}
+
+fn check_description(text: &str) -> Result<String, DeskError> {
+    let description = text.trim();
+    if description.chars().count() > 1000 {
+        return Err(DeskError::Unfit {
+            field: "description",
+            rule: "at most 1000 characters",
+        });
+    }
+    Ok(description.to_owned())
+}
+
+impl Desk {
+    /// The projects that this person sees.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn projects(&self, actor: &Actor) -> Result<Vec<ProjectView>, DeskError> {
+        self.transact(|tx| {
+            let mut views = Vec::new();
+            for project in tx.projects(actor.distributor)? {
+                if !actor.sees(project.distributor) {
+                    continue;
+                }
+                let distributor = visible_distributor(tx, actor, project.distributor)?;
+                views.push(ProjectView {
+                    servers: tx.servers(project.id)?.len(),
+                    charged: tx.project_charge(project.id)?,
+                    project,
+                    distributor,
+                });
+            }
+            Ok(views)
+        })
+    }
+
+    /// Adds a project to the person's distributor; vendor staff name one.
+    ///
+    /// # Errors
+    /// The name is unfit or taken; vendor staff named no distributor.
+    pub fn add_project(
+        &self,
+        actor: &Actor,
+        distributor: Option<DistributorId>,
+        name: &str,
+        description: &str,
+    ) -> Result<Project, DeskError> {
+        let name = check_name(name)?;
+        let description = check_description(description)?;
+        let wanted = distributor.or(actor.distributor).ok_or(DeskError::Unfit {
+            field: "distributor",
+            rule: "named by vendor staff",
+        })?;
+        self.transact(|tx| {
+            let distributor = visible_distributor(tx, actor, wanted)?;
+            let project = Project {
+                id: ProjectId::random(&mut rand::rng()),
+                distributor: distributor.id,
+                name,
+                description,
+                built_in: false,
+                created_utc_s: self.now().as_second(),
+            };
+            tx.insert_project(&project)?;
+            let object = format!("project:{}", project.id);
+            let detail = json!({ "name": project.name });
+            self.audit(tx, Some(actor.user), "project.add", object, detail)?;
+            Ok(project)
+        })
+    }
+
+    /// One project.
+    ///
+    /// # Errors
+    /// There is none, or none that this person may know of.
+    pub fn project(&self, actor: &Actor, id: ProjectId) -> Result<Project, DeskError> {
+        self.transact(|tx| visible_project(tx, actor, id))
+    }
+
+    /// The servers of a project.
+    ///
+    /// # Errors
+    /// There is no such project, or none that this person may know of.
+    pub fn servers(&self, actor: &Actor, id: ProjectId) -> Result<Vec<ServerView>, DeskError> {
+        self.transact(|tx| {
+            let project = visible_project(tx, actor, id)?;
+            let mut views = Vec::new();
+            for server in tx.servers(project.id)? {
+                let tpms = tx.tpms_of_server(server.id)?;
+                views.push(ServerView::of(server, &tpms));
+            }
+            Ok(views)
+        })
+    }
+
+    /// Adds a server to a project.
+    ///
+    /// # Errors
+    /// The name is unfit or taken, or there is no such project.
+    pub fn add_server(
+        &self,
+        actor: &Actor,
+        project: ProjectId,
+        name: &str,
+        description: &str,
+    ) -> Result<Server, DeskError> {
+        let name = check_name(name)?;
+        let description = check_description(description)?;
+        self.transact(|tx| {
+            let project = visible_project(tx, actor, project)?;
+            let server = Server {
+                id: ServerId::random(&mut rand::rng()),
+                project: project.id,
+                name,
+                description,
+                created_utc_s: self.now().as_second(),
+            };
+            tx.insert_server(&server)?;
+            let object = format!("server:{}", server.id);
+            let detail = json!({ "name": server.name });
+            self.audit(tx, Some(actor.user), "server.add", object, detail)?;
+            Ok(server)
+        })
+    }
+
+    /// One server, with its project.
+    ///
+    /// # Errors
+    /// There is none, or none that this person may know of.
+    pub fn server(&self, actor: &Actor, id: ServerId) -> Result<(ServerView, Project), DeskError> {
+        self.transact(|tx| {
+            let (server, project) = visible_server(tx, actor, id)?;
+            let tpms = tx.tpms_of_server(server.id)?;
+            Ok((ServerView::of(server, &tpms), project))
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! Puts back into the database what only the journal knows.
+//!
+//! After a restored backup, and after a crash between journal and commit. Nothing here
+//! asks for a balance: the boxes hold these licenses, so they are charged, and a balance
+//! may fall below nought until the missing grants are entered again. What is replayed
+//! twice changes nothing.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+
+use super::charge::settle;
+use super::{JOURNAL_FILE, OpenError, fact};
+use crate::journal::{Head, IssuedRecord, Journal, ProvenRecord, Record};
+use crate::rules::{self, Observation, Row};
+use crate::store::{Distributor, Project, Server, Store, StoreError, Tpm, TpmId, Tx, transact};
+
+/// The head as the database notes it.
+pub(super) fn head_text(head: &Head) -> String {
+    format!("{} {}", head.seq, head.sha256)
+}
+
+fn parse_head(text: &str) -> Result<Head, StoreError> {
+    text.split_once(' ')
+        .and_then(|(seq, sha256)| {
+            Some(Head {
+                seq: seq.parse().ok()?,
+                sha256: sha256.to_owned(),
+            })
+        })
+        .ok_or(StoreError::Unreadable {
+            column: "journal_head",
+        })
+}
+
+/// Opens the journal and replays it.
+pub(super) fn open_journal(store: &dyn Store, folder: &Path) -> Result<Journal, OpenError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|source| OpenError::Folder {
+            path: folder.to_owned(),
+            source,
+        })?;
+    let known = transact::<_, StoreError>(store, |tx| {
+        tx.meta(fact::JOURNAL_HEAD)?
+            .map(|text| parse_head(&text))
+            .transpose()
+    })?;
+    let mut replayed = 0_u64;
+    let journal = Journal::open::<OpenError>(
+        &folder.join(JOURNAL_FILE),
+        known.as_ref(),
+        |record, head| {
+            // What the database had noted when it was last written, it has.
+            if known.as_ref().is_some_and(|known| head.seq <= known.seq) {
+                return Ok(());
+            }
+            replayed += 1;
+            transact::<_, StoreError>(store, |tx| {
+                match &record {
+                    Record::Issued(issued) => replay_issued(tx, issued)?,
+                    Record::Proven(proven) => replay_proven(tx, proven)?,
+                }
+                tx.set_meta(fact::JOURNAL_HEAD, &head_text(head))
+            })?;
+            Ok(())
+        },
+    )?;
+    if replayed > 0 {
+        tracing::warn!(
+            records = replayed,
+            "the journal knew more than the database"
+        );
+    }
+    Ok(journal)
+}
+
+fn replay_issued(tx: &mut dyn Tx, record: &IssuedRecord) -> Result<(), StoreError> {
+    if tx.file(&record.file_id)?.is_some() {
+        return Ok(());
+    }
+    replay_names(tx, record)?;
+    let mut tpm = match tx.tpm(&record.tpm.identity)? {
+        Some(tpm) => tpm,
+        None => {
+            let mut tpm = Tpm {
+                id: TpmId::default(),
+                identity: record.tpm.identity.clone(),
+                class: record.tpm.class,
+                model: record.tpm.model.clone(),
+                serial: record.tpm.serial.clone(),
+                server: record.server.id,
+                license_number: record.tpm.license_number,
+                row: Row::default(),
+            };
+            tpm.id = tx.insert_tpm(&tpm)?;
+            tpm
+        }
+    };
+    let file = record.to_file(tpm.id);
+    tx.insert_file(&file)?;
+    let before = tpm.row.clone();
+    tpm.row.attested = tpm.row.attested.max(record.tpm.attested);
+    tpm.row.issued.push(rules::Issued {
+        id: file.id.0.clone(),
+        from: file.from,
+        to: file.to,
+        counts: file.counts.clone(),
+        request_sha256: file.request_sha256,
+    });
+    tpm.row.charged = tpm.row.charged.max(&tpm.row.due()).max(&file.counts);
+    settle(
+        tx,
+        &before,
+        &tpm,
+        record.at_utc_ms,
+        None,
+        "replayed from the journal",
+    )
+}
+
+fn replay_names(tx: &mut dyn Tx, record: &IssuedRecord) -> Result<(), StoreError> {
+    let created_utc_s = record.at_utc_ms.div_euclid(1000);
+    // A name may have been given to another since the backup: then it carries its id.
+    let unique = |name: &str, id: &dyn std::fmt::Display| format!("{name} ({id})");
+    if tx.distributor(record.distributor.id)?.is_none() {
+        let name = record.distributor.name.clone();
+        let taken = tx.distributors()?.iter().any(|other| other.name == name);
+        tx.insert_distributor(&Distributor {
+            id: record.distributor.id,
+            name: if taken {
+                unique(&name, &record.distributor.id)
+            } else {
+                name
+            },
+            created_utc_s,
+        })?;
+    }
+    if tx.project(record.project.id)?.is_none() {
+        let name = record.project.name.clone();
+        let others = tx.projects(Some(record.distributor.id))?;
+        let taken = others.iter().any(|other| other.name == name);
+        tx.insert_project(&Project {
+            id: record.project.id,
+            distributor: record.distributor.id,
+            name: if taken {
+                unique(&name, &record.project.id)
+            } else {
+                name
+            },
+            description: String::new(),
+            built_in: record.project.built_in,
+            created_utc_s,
+        })?;
+    }
+    if tx.server(record.server.id)?.is_none() {
+        let name = record.server.name.clone();
+        let others = tx.servers(record.project.id)?;
+        let taken = others.iter().any(|other| other.name == name);
+        tx.insert_server(&Server {
+            id: record.server.id,
+            project: record.project.id,
+            name: if taken {
+                unique(&name, &record.server.id)
+            } else {
+                name
+            },
+            description: String::new(),
+            created_utc_s,
+        })?;
+    }
+    Ok(())
+}
+
+fn replay_proven(tx: &mut dyn Tx, record: &ProvenRecord) -> Result<(), StoreError> {
+    let Some(mut tpm) = tx.tpm(&record.tpm)? else {
+        return Ok(());
+    };
+    let before = tpm.row.clone();
+    let seen = Observation {
+        counter: record.counter,
+        proof_of: Some(record.file_id.0.clone()),
+        credits: record.credits,
+        request_sha256: record.request_sha256,
+    };
+    if rules::upload(&mut tpm.row, &seen).is_err() {
+        // The database has seen a later request already.
+        return Ok(());
+    }
+    settle(
+        tx,
+        &before,
+        &tpm,
+        record.at_utc_ms,
+        None,
+        "replayed from the journal",
+    )
+}

@@ -1,0 +1,130 @@
+//! The pages: sign in, projects, servers, licenses; for vendor staff, distributors.
+
+pub(crate) mod distributors;
+pub(crate) mod home;
+pub(crate) mod server;
+pub(crate) mod sign_in;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sealgate_license::entitlements::kind;
+use sealgate_pages::{
+    Account, Icon, Layout, Markup, NavItem, Tone, error_page, html, problem_panel,
+};
+use sealgate_words::Problem;
+
+use super::problem::{describe, status};
+use super::session::SignedIn;
+use crate::desk::DeskError;
+use crate::rules::Counts;
+use crate::store::Role;
+
+const PRODUCT: &str = "Sealgate";
+const PLACE: &str = "License portal";
+const FOOTER: &str = concat!("License portal ", env!("CARGO_PKG_VERSION"));
+
+const PROJECTS: NavItem = NavItem {
+    href: "/",
+    label: "Projects",
+    icon: Icon::List,
+};
+const DISTRIBUTORS: NavItem = NavItem {
+    href: "/distributors",
+    label: "Distributors",
+    icon: Icon::Person,
+};
+const NAV: &[NavItem] = &[PROJECTS];
+const STAFF_NAV: &[NavItem] = &[PROJECTS, DISTRIBUTORS];
+
+/// The frame around a page.
+pub(crate) struct Frame<'a> {
+    signed_in: Option<&'a SignedIn>,
+    title: &'a str,
+    /// The `href` of the navigation's entry.
+    current: &'a str,
+    narrow: bool,
+}
+
+impl Frame<'_> {
+    fn layout(&self) -> Layout<'_> {
+        Layout {
+            title: self.title,
+            product: PRODUCT,
+            place: PLACE,
+            nav: match self.signed_in.map(|signed_in| signed_in.actor.role) {
+                None => &[],
+                Some(Role::Distributor) => NAV,
+                Some(Role::Admin) => STAFF_NAV,
+            },
+            current: self.current,
+            account: self.signed_in.map(|signed_in| Account {
+                name: &signed_in.actor.email,
+                sign_out: "/sign-out",
+                csrf: &signed_in.csrf,
+            }),
+            scripts: &[],
+            narrow: self.narrow,
+            refresh_s: None,
+            footer: FOOTER,
+        }
+    }
+
+    /// The page. A problem stands above the body and gives the status.
+    fn render(&self, problem: Option<&Problem>, lead: Option<Markup>, body: Markup) -> Response {
+        let page = self.layout().render(
+            lead,
+            html! {
+                @if let Some(problem) = problem { (problem_panel(problem, Tone::Bad)) }
+                (body)
+            },
+        );
+        let status = problem.map_or(StatusCode::OK, |problem| status(&problem.code));
+        (status, page).into_response()
+    }
+}
+
+/// A page that only says what is wrong.
+pub(crate) fn problem_page(signed_in: Option<&SignedIn>, error: &DeskError) -> Response {
+    let problem = describe(error);
+    let frame = Frame {
+        signed_in,
+        title: "This did not work",
+        current: "",
+        narrow: true,
+    };
+    let page = error_page(&frame.layout(), &problem, "/", "Back to the projects");
+    (status(&problem.code), page).into_response()
+}
+
+/// Counts in one line, for example `4 Camera channels`; a dash for none.
+fn counts_words(counts: &Counts) -> Markup {
+    html! {
+        @if counts.is_empty() { span class="muted" { "–" } }
+        @for (index, (key, count)) in counts.iter().enumerate() {
+            @if index > 0 { ", " }
+            span class="figures" { (count) } " " (kind::label(key))
+        }
+    }
+}
+
+/// An instant as an absolute date for people, in UTC.
+fn date_words(utc_s: i64) -> String {
+    Timestamp::from_second(utc_s)
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+        .to_zoned_datetime(TimeZone::UTC)
+        .strftime("%-d %B %Y, %H:%M UTC")
+        .to_string()
+}
+
+/// What people type for a number of channels. Nothing typed is none.
+fn parse_count(text: &str) -> Result<u32, DeskError> {
+    match text.trim() {
+        "" => Ok(0),
+        text => text.parse().map_err(|_| DeskError::Unfit {
+            field: "number of channels",
+            rule: "a whole number from 0 on",
+        }),
+    }
+}

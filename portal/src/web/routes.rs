@@ -1,0 +1,138 @@
+//! Every route, with who may use it: the one place where routes are registered.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderValue, header};
+use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, delete, get, post};
+use sealgate_pages::{CACHE_FOR_EVER, SCRIPT, STYLE};
+
+use super::{App, api, pages, session};
+use crate::desk::DeskError;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Also those who are not signed in.
+    Anyone,
+    /// Whoever is signed in; the desk decides what they see.
+    SignedIn,
+    /// Vendor staff.
+    Admin,
+}
+
+/// A route as tests and documentation see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+}
+
+struct Route {
+    info: RouteInfo,
+    handler: MethodRouter<App>,
+}
+
+fn route(
+    method: &'static str,
+    path: &'static str,
+    access: Access,
+    handler: MethodRouter<App>,
+) -> Route {
+    Route {
+        info: RouteInfo {
+            method,
+            path,
+            access,
+        },
+        handler,
+    }
+}
+
+#[rustfmt::skip]
+fn routes() -> Vec<Route> {
+    use Access::{Admin, Anyone, SignedIn};
+    use api::{accounts, licenses, projects};
+    use pages::{distributors as d, home as h, server as s, sign_in as i};
+    vec![
+        route("GET", "/healthz", Anyone, get(api::health)),
+        route("GET", "/static/{file}", Anyone, get(asset)),
+
+        route("GET", "/api/openapi.json", Anyone, get(api::description)),
+        route("POST", "/api/v1/sessions", Anyone, post(accounts::sign_in)),
+        route("DELETE", "/api/v1/sessions", SignedIn, delete(accounts::sign_out)),
+        route("GET", "/api/v1/status", SignedIn, get(accounts::status)),
+        route("GET", "/api/v1/distributors", SignedIn, get(accounts::distributors)),
+        route("POST", "/api/v1/distributors", Admin, post(accounts::add_distributor)),
+        route("GET", "/api/v1/distributors/{id}/balance", SignedIn, get(accounts::balance)),
+        route("POST", "/api/v1/distributors/{id}/grants", Admin, post(accounts::grant)),
+        route("GET", "/api/v1/projects", SignedIn, get(projects::projects)),
+        route("POST", "/api/v1/projects", SignedIn, post(projects::add_project)),
+        route("GET", "/api/v1/projects/{id}/servers", SignedIn, get(projects::servers)),
+        route("POST", "/api/v1/projects/{id}/servers", SignedIn, post(projects::add_server)),
+        route("GET", "/api/v1/servers/{id}", SignedIn, get(projects::server)),
+        route("GET", "/api/v1/servers/{id}/licenses", SignedIn, get(licenses::licenses)),
+        route("POST", "/api/v1/servers/{id}/licenses", SignedIn, post(licenses::issue)),
+        route("GET", "/api/v1/licenses/{id}/file", SignedIn, get(licenses::file)),
+
+        route("GET", "/sign-in", Anyone, get(i::show)),
+        route("POST", "/sign-in", Anyone, post(i::sign_in)),
+        route("POST", "/sign-out", SignedIn, post(i::sign_out)),
+        route("GET", "/welcome/{token}", Anyone, get(i::welcome)),
+        route("POST", "/welcome/{token}", Anyone, post(i::set_password)),
+        route("GET", "/", SignedIn, get(h::show)),
+        route("POST", "/projects", SignedIn, post(h::add_project)),
+        route("GET", "/projects/{id}", SignedIn, get(h::project)),
+        route("POST", "/projects/{id}/servers", SignedIn, post(h::add_server)),
+        route("GET", "/servers/{id}", SignedIn, get(s::show)),
+        route("POST", "/servers/{id}/check", SignedIn, post(s::check)),
+        route("POST", "/servers/{id}/licenses", SignedIn, post(s::generate)),
+        route("GET", "/licenses/{id}", SignedIn, get(s::license)),
+        route("GET", "/licenses/{id}/download", SignedIn, get(s::download)),
+        route("GET", "/distributors", Admin, get(d::show)),
+        route("POST", "/distributors", Admin, post(d::add)),
+        route("GET", "/distributors/{id}", Admin, get(d::one)),
+        route("POST", "/distributors/{id}/grants", Admin, post(d::grant)),
+    ]
+}
+
+/// All routes, for tests that walk them.
+pub fn route_table() -> Vec<RouteInfo> {
+    routes().into_iter().map(|route| route.info).collect()
+}
+
+pub(super) fn router(app: &App) -> Router<App> {
+    routes().into_iter().fold(Router::new(), |router, route| {
+        let gate =
+            middleware::from_fn_with_state((app.clone(), route.info.access), session::require);
+        router.route(route.info.path, route.handler.route_layer(gate))
+    })
+}
+
+/// `GET /static/{file}`: names follow contents, so they may be kept for ever.
+async fn asset(Path(file): Path<String>) -> Response {
+    for asset in [&*STYLE, &*SCRIPT] {
+        if asset.file_name() == file {
+            return (
+                [
+                    (
+                        header::CONTENT_TYPE,
+                        HeaderValue::from_static(asset.content_type()),
+                    ),
+                    (
+                        header::CACHE_CONTROL,
+                        HeaderValue::from_static(CACHE_FOR_EVER),
+                    ),
+                ],
+                asset.body(),
+            )
+                .into_response();
+        }
+    }
+    pages::problem_page(None, &DeskError::NotFound { what: "file" })
+}
