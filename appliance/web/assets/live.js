@@ -6,8 +6,8 @@
 // watches nothing. After a failure it tries again, later each time.
 
 const KEEP_S = 8;           // played video kept in the buffer
-const FAST_ABOVE_S = 1.6;   // behind the newest part: play faster from here
-const JUMP_ABOVE_S = 2.5;   // and jump from here
+const FAST_ABOVE_S = 1.3;   // behind the newest part: play faster from here
+const JUMP_ABOVE_S = 2;   // and jump from here
 const JUMP_TO_S = 0.8;
 const FAST = 1.12;
 const MAX_QUEUE_BYTES = 16 * 1024 * 1024;

@@ -38,7 +38,7 @@ mod tests {
         });
         assert_eq!(
             response.headers()[CONTENT_DISPOSITION],
-            "attachment; filename=\"NVR__1____.._x.req\""
+            "attachment; filename=\"NVR__1___.._x.req\""
         );
     }
 }

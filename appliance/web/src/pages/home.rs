@@ -44,7 +44,10 @@ pub(crate) async fn show(page: Page) -> Response {
         refresh_s: Some(REFRESH_S),
         body: html! {
             div class="stack" data-part="state" {
-                @if tone != Tone::Ok { (problem_panel(&license.state, if license.ok { Tone::Warn } else { tone })) }
+                @if tone != Tone::Ok {
+                    (problem_panel(&license.state, tone))
+                    p { (button_link("/license", Button::primary("Go to the license").with(Icon::License))) }
+                }
                 @match &gate {
                     Ok(gate) if !gate.in_force => (gate_open()),
                     Err(problem) => (problem_panel(problem, Tone::Bad)),

@@ -109,7 +109,7 @@ fn confirm<'a>(page: &Page, document: &[u8], import: &ImportView) -> View<'a> {
 }
 
 fn confirm_form(csrf: &str, document: &[u8]) -> Markup {
-    html! {
+    html! { div class="choice" {
         (form(
             &Form {
                 action: "/license/import",
@@ -120,8 +120,8 @@ fn confirm_form(csrf: &str, document: &[u8]) -> Markup {
             },
             html! { input type="hidden" name="document" value=(BASE64_URL_SAFE_NO_PAD.encode(document)); },
         ))
-        p { (button_link("/license", Button::secondary("Discard"))) }
-    }
+        (button_link("/license", Button::secondary("Discard")))
+    } }
 }
 
 fn rows(before: &LicenseView, after: &LicenseView) -> Vec<DiffRow<'static>> {

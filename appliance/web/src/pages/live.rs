@@ -34,7 +34,9 @@ pub(crate) async fn show(page: Page, Path(id): Path<String>) -> PageResult {
         refresh_s: Some(REFRESH_S),
         scripts: &[&LIVE],
         body: html! {
-            @if let Some(problem) = &camera.reason { (problem_panel(problem, Tone::Warn)) }
+            div data-part="reason" {
+                @if let Some(problem) = &camera.reason { (problem_panel(problem, Tone::Warn)) }
+            }
             noscript { (notice(
                 Tone::Info,
                 "Live video needs a script, and this browser runs none.",
