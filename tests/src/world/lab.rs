@@ -29,7 +29,12 @@ pub struct Places {
 impl Places {
     /// The vendor's root keys that box and portal believe.
     pub fn vendor_roots(&self) -> PathBuf {
-        self.build.join("lab/vendor-roots.json")
+        self.vendor().join("vendor-roots.json")
+    }
+
+    /// The lab's vendor keys, which scripts/run makes.
+    pub fn vendor(&self) -> PathBuf {
+        self.build.join("lab/vendor")
     }
 }
 

@@ -1,5 +1,6 @@
 //! The license portal, with the lab's vendor keys and the makers of its software TPMs.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use anyhow::{Context, Result};
 use super::lab::{Places, TpmChoice, tpm_folder};
 use super::process::{Process, run};
 use crate::client::portal_api::PortalApi;
-use crate::journey::until;
 
 /// Vendor staff, who adds distributors.
 const ADMIN: (&str, &str) = ("admin@vendor.example", "the vendor's own long password");
@@ -30,23 +30,43 @@ impl Portal {
     /// # Errors
     /// The portal's binary is missing or refuses.
     pub async fn start(places: &Places) -> Result<Self> {
-        let data = places.run.join("portal");
         let binary = places.binaries.join("sealgate-portal");
-        let port = free_port()?;
-        let _ = (
-            &data,
-            &binary,
-            port,
-            TpmChoice::Own,
-            tpm_folder(places, TpmChoice::Own),
-        );
-        let process = Process::start(
-            "portal",
-            &Command::new("sleep"),
-            &places.run.join("portal.log"),
+        let data = places.run.join("portal");
+        let in_place = |arguments: &[&str]| {
+            let mut command = Command::new(&binary);
+            command
+                .args(arguments)
+                .arg("--data")
+                .arg(&data)
+                .arg("--keys")
+                .arg(places.vendor());
+            command
+        };
+        let password = places.run.join("admin-password");
+        std::fs::write(&password, ADMIN.1).context("write the admin's password")?;
+        run(
+            in_place(&["init", "--flavour", "lab", "--admin-email", ADMIN.0])
+                .arg("--admin-password-file")
+                .arg(&password),
         )?;
+        for choice in [TpmChoice::Own, TpmChoice::Another] {
+            let folder = tpm_folder(places, choice).context("a TPM has a folder")?;
+            let [root, intermediate] = maker_certificates(&folder);
+            run(in_place(&["roots", "add", "--class", "lab"]).arg(root))?;
+            run(in_place(&["roots", "add", "--intermediate"]).arg(intermediate))?;
+        }
+        let serve = in_place(&["serve", "--flavour", "lab", "--listen", "127.0.0.1:0"]);
+        let mut process = Process::start("portal", &serve, &places.run.join("portal.log"))?;
+        let url = process
+            .said("ready at ", 0, Duration::from_secs(20))
+            .await?;
+        let mut admin = PortalApi::new(&url)?;
+        admin.sign_in(ADMIN.0, ADMIN.1).await?;
+        admin
+            .add_distributor("Distributor", DISTRIBUTOR.0, DISTRIBUTOR.1, CHANNELS)
+            .await?;
         Ok(Self {
-            url: String::new(),
+            url,
             _process: process,
         })
     }
@@ -77,7 +97,8 @@ impl Portal {
     }
 }
 
-fn free_port() -> Result<u16> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").context("look for a free port")?;
-    Ok(listener.local_addr().context("ask for the port")?.port())
+/// The certificates of the authority that made a software TPM: its root, and the
+/// authority below it that signs the TPMs'.
+fn maker_certificates(tpm: &Path) -> [PathBuf; 2] {
+    ["swtpm-localca-rootca-cert.pem", "issuercert.pem"].map(|name| tpm.join("ca").join(name))
 }
