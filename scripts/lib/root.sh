@@ -95,7 +95,7 @@ apply_overlays() {
 install_binaries() {
     local from=$1 root=$2 binary
     need_command strip binutils
-    for binary in sealgate-supervisor sealgate-recorder sealgate; do
+    for binary in sealgate-supervisor sealgate-recorder; do
         [[ -x $from/$binary ]] || refuse "$from has no $binary: build it first"
         strip -o "$root/usr/bin/$binary" "$from/$binary"
         chmod 0755 "$root/usr/bin/$binary"

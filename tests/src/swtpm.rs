@@ -346,3 +346,39 @@ fn read_pem(path: &Path) -> Result<Vec<u8>> {
         .decode(digits)
         .with_context(|| format!("{} is no PEM", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn waits_for_qemu_on_its_socket_and_ends_on_drop() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut swtpm = Swtpm::start(folder.path(), Transport::Unix).unwrap();
+        let roots = swtpm.ek_roots().unwrap();
+        assert_ne!(roots.root, roots.intermediate);
+        UnixStream::connect(swtpm.socket()).unwrap();
+        let process = PathBuf::from(format!("/proc/{}", swtpm.id().unwrap()));
+        assert!(process.exists());
+        // The socket's name is still there from before.
+        swtpm.power_on().unwrap();
+        UnixStream::connect(swtpm.socket()).unwrap();
+        assert!(!process.exists());
+        let process = PathBuf::from(format!("/proc/{}", swtpm.id().unwrap()));
+        drop(swtpm);
+        assert!(!process.exists());
+
+        // The same folder is the same TPM with the same maker.
+        let again = Swtpm::start(folder.path(), Transport::Tcp).unwrap();
+        assert_eq!(again.ek_roots().unwrap(), roots);
+    }
+
+    #[test]
+    fn says_what_hindered_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Swtpm::start_with(folder.path(), Transport::Tcp, &["false"]).unwrap_err();
+        assert!(format!("{error:#}").contains("ended at once"), "{error:#}");
+    }
+}

@@ -198,9 +198,10 @@ impl Elements {
         }
     }
 
-    fn by_set(&self) -> [((&'static str, &'static str), &BTreeSet<String>); 5] {
+    fn by_set(&self) -> [((&'static str, &'static str), &BTreeSet<String>); 6] {
         [
             (("netdev", "admitted"), &self.bindings),
+            (("netdev", "admitted_arp"), &self.bindings),
             (("netdev", "admitted_ip"), &self.addresses),
             (("inet", "admitted"), &self.bindings),
             (("inet", "admitted_ip"), &self.addresses),
@@ -378,13 +379,15 @@ mod tests {
             count: Default::default(),
         };
         let mut netdev = Table::default();
-        netdev.sets.insert(
-            "admitted".into(),
-            vec![
-                element(&["02:00:00:00:00:01", "192.0.2.1"]),
-                element(&["02:00:00:00:00:02", "192.0.2.2"]),
-            ],
-        );
+        for set in ["admitted", "admitted_arp"] {
+            netdev.sets.insert(
+                set.into(),
+                vec![
+                    element(&["02:00:00:00:00:01", "192.0.2.1"]),
+                    element(&["02:00:00:00:00:02", "192.0.2.2"]),
+                ],
+            );
+        }
         netdev.sets.insert(
             "admitted_ip".into(),
             vec![element(&["192.0.2.1"]), element(&["192.0.2.2"])],
@@ -403,6 +406,8 @@ mod tests {
             [
                 "delete element netdev sealgate admitted { 02:00:00:00:00:02 . 192.0.2.2 }",
                 "add element netdev sealgate admitted { 02:00:00:00:00:03 . 192.0.2.3 }",
+                "delete element netdev sealgate admitted_arp { 02:00:00:00:00:02 . 192.0.2.2 }",
+                "add element netdev sealgate admitted_arp { 02:00:00:00:00:03 . 192.0.2.3 }",
                 "delete element netdev sealgate admitted_ip { 192.0.2.2 }",
                 "add element netdev sealgate admitted_ip { 192.0.2.3 }",
             ]

@@ -48,6 +48,8 @@ fn netdev_table(ports: &[CameraPort]) -> String {
 
     # The cameras that may stream: this MAC address at this IP address, counted each.
     set admitted {{ type ether_addr . ipv4_addr; size {SET_SIZE}; counter; }}
+    # The same again, as a look-up in the set above counts a packet.
+    set admitted_arp {{ type ether_addr . ipv4_addr; size {SET_SIZE}; }}
     # Their IP addresses: nobody else may use them.
     set admitted_ip {{ type ipv4_addr; size {SET_SIZE}; }}
 
@@ -84,7 +86,7 @@ fn netdev_table(ports: &[CameraPort]) -> String {
     counter {port}_dropped_arp {{ }}
 
     chain {port}_arp {{
-        ether saddr . arp saddr ip @admitted accept
+        ether saddr . arp saddr ip @admitted_arp accept
         # An admitted camera's address in another's name is an attempt to take its place.
         arp saddr ip != @admitted_ip update @arp_rate {{ ether saddr limit rate 1 kbytes/second burst 4 kbytes }} accept
         counter name {port}_dropped_arp drop

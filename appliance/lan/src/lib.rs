@@ -1,1 +1,30 @@
-//! Finds cameras and ties each to its MAC: WS-Discovery, ONVIF, the kernel's neighbour table.
+//! Finds cameras on the camera ports and ties each to its MAC address.
+//!
+//! Three sources, of which only the first is trusted: the kernel's neighbour table says
+//! which MAC address is at which IP address; WS-Discovery (OASIS, April 2005; ONVIF Core,
+//! 7) and ONVIF's device service say what the camera calls itself.
+//!
+//! Invariants: a MAC address comes from the neighbour table and from nowhere else; a
+//! camera that announces an address which is not its own on this cable is listed without
+//! a MAC address; nothing is sent but through the given interfaces; what cameras send is
+//! bounded in size, depth and number before it is parsed, and cut before it is kept.
+//!
+//! Deliberately absent: which cameras may stream, anything about licenses, and any
+//! contact with the stream itself.
+
+mod announcement;
+mod bounded_soap;
+mod error;
+mod links;
+mod onvif;
+mod prober;
+mod sighting;
+mod task;
+mod tracker;
+mod xml_text;
+
+pub use announcement::{Announcement, AnnouncementError, Scopes};
+pub use error::LanError;
+pub use onvif::{Credentials, DeviceInformation, Stream, device_information, stream_urls, streams};
+pub use sighting::{Conflict, ConflictKind, Location, Sighting, locate};
+pub use task::{Lan, LanConfig, LanHandle};

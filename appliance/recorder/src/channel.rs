@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::Backoff;
 use crate::format::InitSegment;
 use crate::live::LiveHub;
-use crate::part::{Part, PartBuilder, TimedPicture};
+use crate::part::{MAX_PICTURE_BYTES, Part, PartBuilder, TimedPicture};
 use crate::source::{Picture, Pictures, Source, SourceError};
 use crate::timeline::Timeline;
 use crate::writer::{WriteJob, Writer};
@@ -24,7 +24,7 @@ use crate::writer::{WriteJob, Writer};
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer without a picture, and the session has failed.
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A session that lasted this long was a success.
+/// A session that gave pictures for this long was a success.
 const STEADY: Duration = Duration::from_secs(5);
 /// How long a stopping camera waits for the disk to finish its file.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -119,6 +119,9 @@ pub struct Channel {
     builder: PartBuilder,
     init: Option<Arc<InitSegment>>,
     dropping_since_utc_ms: Option<i64>,
+    backoff: Backoff,
+    /// Of the current session.
+    first_picture: Option<Instant>,
 }
 
 impl Channel {
@@ -138,26 +141,23 @@ impl Channel {
             builder: PartBuilder::new(),
             init: None,
             dropping_since_utc_ms: None,
+            backoff: Backoff::default(),
+            first_picture: None,
         }
     }
 
     /// Records until cancelled; returns once the file is finished, or the disk took too long.
     #[tracing::instrument(name = "channel", skip_all, fields(camera_id = %self.view.camera))]
     pub async fn run(mut self, cancelled: CancellationToken) {
-        let mut backoff = Backoff::default();
         loop {
             self.view.set(Session::Connecting);
-            let started = Instant::now();
             let ended = tokio::select! {
                 biased;
                 () = cancelled.cancelled() => break,
                 ended = self.session() => ended,
             };
             drop(self.finish_session());
-            if started.elapsed() >= STEADY {
-                backoff.reset();
-            }
-            let wait = backoff.next(rand::random());
+            let wait = self.backoff.next(rand::random());
             tracing::warn!(reason = %ended, retry_in_ms = wait.as_millis(), "the session is over");
             let until = Instant::now() + wait;
             self.view.set(Session::Waiting {
@@ -187,9 +187,8 @@ impl Channel {
         self.timeline.start_session();
         // The format may have changed while we were away.
         self.init = None;
-        let ended = self.take_pictures(&mut *pictures).await;
-        tracing::debug!("leaving the session");
-        ended
+        self.first_picture = None;
+        self.take_pictures(&mut *pictures).await
     }
 
     async fn take_pictures(&mut self, pictures: &mut dyn Pictures) -> Ended {
@@ -207,12 +206,27 @@ impl Channel {
         let utc_ms = self.clock.utc_ms();
         let counters = &self.view.counters;
         let first = self.init.is_none();
+        if self
+            .first_picture
+            .get_or_insert_with(Instant::now)
+            .elapsed()
+            >= STEADY
+        {
+            self.backoff.reset();
+        }
         counters.frames.fetch_add(1, Ordering::Relaxed);
         counters
             .newest_frame_utc_ms
             .store(utc_ms, Ordering::Relaxed);
         if picture.lost_packets > 0 {
             tracing::warn!(packets = picture.lost_packets, "packets were lost");
+        }
+        if picture.data.len() > MAX_PICTURE_BYTES {
+            tracing::warn!(
+                bytes = picture.data.len(),
+                "a picture is too large and left out"
+            );
+            return;
         }
         let decode_time_90k = self
             .timeline

@@ -11,7 +11,9 @@ use crate::boxes::{self, Sample, TIMESCALE};
 const LONGEST_PART_90K: u64 = TIMESCALE as u64 / 2;
 /// A part ends before it holds more bytes than this, unless one picture alone does.
 const LARGEST_PART_BYTES: usize = 128 * 1024;
-/// A larger picture is no picture: an 8K key frame is far smaller.
+/// A part ends after this many pictures, so that a flood of tiny ones has short headers.
+const MOST_PICTURES: usize = 250;
+/// A larger picture is no picture: an 8K key frame is far smaller. Callers leave it out.
 pub const MAX_PICTURE_BYTES: usize = 4 * 1024 * 1024;
 
 /// One picture with its place in time.
@@ -94,8 +96,9 @@ impl PartBuilder {
     /// Takes one picture; gives the part before it if this picture begins another. A picture's
     /// duration is known only when the next arrives, so the last one is always held back.
     pub fn push(&mut self, picture: &TimedPicture) -> Option<Part> {
-        let length = picture.data.len().min(MAX_PICTURE_BYTES);
-        let full = self.samples.is_empty()
+        let length = picture.data.len();
+        debug_assert!(length <= MAX_PICTURE_BYTES);
+        let full = self.samples.len() >= MOST_PICTURES
             || picture.is_idr
             || picture.decode_time_90k.saturating_sub(self.first_time_90k) >= LONGEST_PART_90K
             || self.body.len() + length > LARGEST_PART_BYTES;
@@ -116,7 +119,7 @@ impl PartBuilder {
             size_bytes: u32::try_from(length).expect("a picture has at most 4 MiB"),
             is_idr: picture.is_idr,
         });
-        self.body.extend_from_slice(&picture.data[..length]);
+        self.body.extend_from_slice(&picture.data);
         finished
     }
 
@@ -226,12 +229,21 @@ mod tests {
         for part in parts(30, 60_000) {
             assert!(part.len() <= LARGEST_PART_BYTES + 512, "{}", part.len());
         }
-        let huge = parts(3, MAX_PICTURE_BYTES + 1);
+        let huge = parts(3, MAX_PICTURE_BYTES);
         assert_eq!(huge.len(), 3);
-        assert!(
-            huge.iter()
-                .all(|part| part.body().len() == MAX_PICTURE_BYTES)
-        );
+    }
+
+    #[test]
+    fn a_flood_of_tiny_pictures_has_short_headers() {
+        let mut builder = PartBuilder::new();
+        for count in 0..10_000 {
+            let mut picture = test_picture(count, 1);
+            picture.decode_time_90k = count;
+            picture.is_idr = false;
+            if let Some(part) = builder.push(&picture) {
+                assert!(part.len() < 4096, "{}", part.len());
+            }
+        }
     }
 
     #[test]

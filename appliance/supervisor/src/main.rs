@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 
 fn start(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::read(&arguments.config)?;
-    set_up_logs("info")?;
+    set_up_logs("info,tss_esapi=warn")?;
     // Two threads do: the TPM has a thread of its own, and so have blocking calls.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

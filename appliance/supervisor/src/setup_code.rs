@@ -38,9 +38,9 @@ pub enum SetupCodeError {
 }
 
 impl SetupCode {
-    /// The code kept in `state_dir`, or a new one kept there from now on.
-    pub fn read_or_create(state_dir: &Path) -> Result<Self, SetupCodeError> {
-        let path = state_dir.join("setup-code");
+    /// The code kept in `folder`, or a new one kept there from now on.
+    pub fn read_or_create(folder: &Path) -> Result<Self, SetupCodeError> {
+        let path = folder.join("code");
         match std::fs::read_to_string(&path) {
             Ok(text) if normalized(&text).len() == LENGTH => {
                 return Ok(Self {
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_torn_file_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("setup-code"), "AB").unwrap();
+        std::fs::write(folder.path().join("code"), "AB").unwrap();
         let code = SetupCode::read_or_create(folder.path()).unwrap();
         assert_eq!(code.shown().len(), LENGTH + 1);
         assert!(!code.matches("AB"));

@@ -1,5 +1,7 @@
 //! From a configuration to a running box.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,14 +61,18 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     let identity = identity(&config);
     let store = Arc::new(Store::open(&config.identity.data_dir.join("box.db"))?);
-    let setup_code = SetupCode::read_or_create(&config.identity.state_dir)?;
+    let setup_folder = config.identity.state_dir.join("setup");
+    create_private_folder(&setup_folder)?;
+    let setup_code = SetupCode::read_or_create(&setup_folder)?;
     let people = Arc::new(People::new(
         Arc::clone(&store),
         Arc::clone(&clock),
         setup_code,
     )?);
-    let tls =
-        TlsMaterial::load_or_create(&config.identity.data_dir.join("tls"), &names(&identity))?;
+    let tls_folder = config.identity.data_dir.join("tls");
+    create_private_folder(&tls_folder)?;
+    create_private_folder(&config.identity.state_dir.join("license"))?;
+    let tls = TlsMaterial::load_or_create(&tls_folder, &names(&identity))?;
     announce(&config, &people, &tls);
 
     let license_box = LicenseBox::new(
@@ -170,6 +176,15 @@ fn vendor_roots(path: &Path) -> anyhow::Result<VendorRoots> {
     let file = VendorRootsFile::parse(&text).context("the image's vendor roots are unusable")?;
     file.for_flavour(file.flavour)
         .context("the image's vendor roots are of another flavour")
+}
+
+/// Makes a folder that only this process's user can enter, if it is not there.
+fn create_private_folder(folder: &Path) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("the folder {} could not be made", folder.display()))
 }
 
 /// What the box calls itself. A box that was never given a serial number has a readable

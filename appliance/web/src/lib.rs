@@ -3,14 +3,29 @@
 //! Invariants: every route stands in one list together with who may use it; what a camera
 //! or a file calls itself is text, never markup; a request that changes something proves
 //! that it comes from our own page or carries a token no browser adds by itself; nothing
-//! but status, set-up and static files answers before the first password is set.
+//! but status, health, set-up and static files answers before the first password is set.
 //! Deliberately absent: decisions. What may stream, and why not, is said by the rooms.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a refusal is a few short texts, and refusing is not the fast path"
+)]
+
+mod api;
 mod app;
+mod attempts;
+mod body;
+mod download;
 mod errors;
+mod guard;
+mod pages;
 pub mod rooms;
+mod routes;
 mod serve;
+mod session;
 pub mod tls;
 
+pub use app::router;
 pub use errors::internal_fault;
+pub use routes::registered_routes;
 pub use serve::{ServeError, WebConfig, serve};

@@ -2,6 +2,7 @@
 
 pub mod box_api;
 pub mod pinned;
+pub mod portal_api;
 
 use anyhow::{Context, Result};
 use reqwest::{Response, StatusCode};

@@ -60,6 +60,23 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
+/// A configuration for clients that speak plain HTTP only: it trusts nobody.
+///
+/// # Errors
+/// The provider knows no TLS version.
+pub fn no_tls() -> Result<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()
+        .context("choose TLS versions")?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    Ok(config)
+}
+
+fn provider() -> CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
+}
+
 /// A client that talks to the holder of this certificate only. `fingerprint` is SHA-256
 /// in hex, with or without colons.
 ///
@@ -69,7 +86,7 @@ pub fn client(fingerprint: &str) -> Result<reqwest::Client> {
     let bytes = hex::decode(fingerprint.replace(':', "")).context("read a fingerprint")?;
     let fingerprint =
         <[u8; 32]>::try_from(bytes.as_slice()).context("a SHA-256 fingerprint has 32 bytes")?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(provider());
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .context("choose TLS versions")?

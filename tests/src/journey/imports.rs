@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::requests::{changed, license_of_another_box, payload};
 use super::{Break, Journey, must_equal};
 use crate::client::box_api::BoxApi;
 use crate::evidence::Evidence;
@@ -54,7 +55,7 @@ pub async fn imports(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Resu
         counter(&after).context("the counter after")?,
     );
     ensure!(is > was, "the TPM's counter went from {was} to {is}");
-    let license: Value = super::requests::payload(&journey.license)?;
+    let license: Value = payload(&journey.license)?;
     must_equal(
         "the counter and the license's 'to'",
         &json!(is),
@@ -69,6 +70,7 @@ pub async fn bad_files_change_nothing(
     evidence: &mut Evidence,
 ) -> Result<()> {
     let api = journey.api()?.clone();
+    let foreign = license_of_another_box(journey).await?;
     let good = &journey.license;
     let cases: [(&str, Vec<u8>, &str); 6] = [
         ("truncated", good[..good.len() / 2].to_vec(), "SG-DOC-002"),
@@ -76,7 +78,7 @@ pub async fn bad_files_change_nothing(
         ("edited", edited(good)?, "SG-LIC-001"),
         ("a request instead", journey.request.clone(), "SG-DOC-004"),
         ("over 1 MiB", vec![b' '; TOO_LARGE], "SG-DOC-003"),
-        ("of another box", Vec::new(), "SG-LIC-010"),
+        ("of another box", foreign, "SG-LIC-010"),
     ];
     let before = unchanged(&api).await?;
     let mut codes = serde_json::Map::new();
@@ -113,35 +115,7 @@ async fn unchanged(api: &BoxApi) -> Result<Value> {
     }))
 }
 
-/// The same file with one more channel, and the vendor's signature as it was.
+/// The same file with more channels, and the vendor's signature as it was.
 fn edited(file: &[u8]) -> Result<Vec<u8>> {
-    use base64::prelude::{BASE64_STANDARD, Engine};
-    let mut envelope: Value = serde_json::from_slice(file).context("a license is JSON")?;
-    let mut payload = super::requests::payload(file)?;
-    let entitlement = payload["entitlements"]["camera"]
-        .as_u64()
-        .context("a license has camera channels")?;
-    payload["entitlements"]["camera"] = json!(entitlement + 1);
-    envelope["payload"] = BASE64_STANDARD.encode(payload.to_string()).into();
-    Ok(envelope.to_string().into_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_edit_changes_the_payload_and_nothing_else() {
-        use base64::prelude::{BASE64_STANDARD, Engine};
-        let payload = json!({ "entitlements": { "camera": 1 }, "revision": 1 });
-        let file = json!({
-            "payload": BASE64_STANDARD.encode(payload.to_string()),
-            "signatures": [{ "sig": "c2ln" }],
-        });
-        let edited = edited(file.to_string().as_bytes()).unwrap();
-        let envelope: Value = serde_json::from_slice(&edited).unwrap();
-        assert_eq!(envelope["signatures"], file["signatures"]);
-        let payload = super::super::requests::payload(&edited).unwrap();
-        assert_eq!(payload, json!({ "entitlements": { "camera": 2 }, "revision": 1 }));
-    }
+    changed(file, "entitlements", json!({ "camera": 64 }))
 }

@@ -18,11 +18,12 @@ pub enum Accelerator {
     Tcg,
 }
 
-/// A boot sector of two instructions: it writes 0x10 to the debug-exit port.
-const EXIT_SECTOR: [u8; 4] = [0xb0, 0x10, 0xe6, 0xf4];
+/// Firmware whose first and last instructions, at the reset vector 16 bytes before its
+/// end, write 0x10 to the debug-exit port.
+const EXIT_CODE_AT_RESET: [u8; 4] = [0xb0, 0x10, 0xe6, 0xf4];
 /// What QEMU then ends with: (0x10 << 1) | 1.
-const EXIT_CODE: i32 = 33;
-/// The firmware needs well under a second in hardware and about one under TCG.
+const EXIT_STATUS: i32 = 33;
+/// It takes a tenth of a second; a machine that builds beside it may need more.
 const PROBE_LIMIT: Duration = Duration::from_secs(15);
 
 impl Accelerator {
@@ -58,25 +59,25 @@ impl Accelerator {
         }
     }
 
-    /// Boots [`EXIT_SECTOR`] and sees whether it got as far as its exit.
+    /// Starts a machine with [`EXIT_CODE_AT_RESET`] and sees whether it gets to its exit.
     ///
     /// # Errors
-    /// QEMU does not start, or the sector cannot be written.
+    /// QEMU does not start, or the firmware cannot be written.
     pub async fn runs(self) -> Result<bool> {
-        let folder = tempfile::tempdir().context("make a folder for the probe's disk")?;
-        let disk = folder.path().join("disk");
-        let mut sector = [0; 512];
-        sector[..EXIT_SECTOR.len()].copy_from_slice(&EXIT_SECTOR);
-        sector[510..].copy_from_slice(&[0x55, 0xaa]);
-        std::fs::write(&disk, sector).context("write the probe's disk")?;
+        let folder = tempfile::tempdir().context("make a folder for the probe's firmware")?;
+        let path = folder.path().join("firmware");
+        let mut firmware = vec![0; 64 * 1024];
+        let reset = firmware.len() - 16;
+        firmware[reset..reset + EXIT_CODE_AT_RESET.len()].copy_from_slice(&EXIT_CODE_AT_RESET);
+        std::fs::write(&path, firmware).context("write the probe's firmware")?;
 
         let mut child = Command::new("qemu-system-x86_64")
             .args(["-machine", "q35,smm=off", "-m", "32", "-nodefaults"])
             .args(["-display", "none", "-no-reboot"])
             .args(self.arguments())
             .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
-            .arg("-drive")
-            .arg(format!("file={},format=raw", disk.display()))
+            .arg("-bios")
+            .arg(&path)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -86,7 +87,7 @@ impl Accelerator {
         match timeout(PROBE_LIMIT, child.wait()).await {
             Ok(status) => {
                 let status = status.context("wait for the probe")?;
-                Ok(status.code() == Some(EXIT_CODE))
+                Ok(status.code() == Some(EXIT_STATUS))
             }
             // A guest that hangs runs no guest code either; dropping ends it.
             Err(_) => Ok(false),

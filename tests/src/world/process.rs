@@ -63,9 +63,7 @@ impl Process {
 
     /// Its resident memory, KiB, from `/proc`.
     pub fn resident_kib(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        line.split_whitespace().nth(1)?.parse().ok()
+        resident_kib(&std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?)
     }
 
     /// Fails with the end of the log if the process is no longer there.
@@ -187,6 +185,12 @@ pub fn run(command: &mut Command) -> Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Resident memory in a process's `/proc/ID/status`, KiB.
+pub fn resident_kib(status: &str) -> Option<u64> {
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// The rest of the first line at or after byte `from` that has `prefix` in it.

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, UnixStream};
 
 use super::namespaces::Switch;
+use super::process::resident_kib;
 use super::{BootFacts, Expectation, ResidentKib};
 use crate::qemu::{Accelerator, CameraNetwork, Image, Machine, Qemu};
 
@@ -171,31 +172,29 @@ impl VmBox {
     /// # Errors
     /// The box does not answer.
     pub async fn boot_facts(&mut self, with_tpm: bool) -> Result<BootFacts> {
+        // Both times are microseconds since the kernel started; networkd logs the moment
+        // the port comes up.
         let closed = self
             .look("systemctl show -P ExecMainExitTimestampMonotonic sealgate-gate.service")
             .await?;
-        // networkd logs the moment the port comes up; both are microseconds since boot.
-        let up = self
-            .look(
-                "journalctl -o export -u systemd-networkd \
-                 | grep -a -e ^__MONOTONIC_TIMESTAMP= -e '^MESSAGE=cam0: Link UP' \
-                 | grep -a -B1 -m1 ^MESSAGE= | sed -n 's/^__MONOTONIC_TIMESTAMP=//p'",
-            )
+        let network = self
+            .look("journalctl -o json -u systemd-networkd --output-fields=MESSAGE")
             .await?;
-        let mut expectations = Vec::new();
+        let kernel = self.look("dmesg").await?;
+        let verity = kernel.contains("device-mapper: verity: sha256");
+        let mut expectations = vec![Expectation {
+            what: "dm-verity in the kernel's log",
+            found: if verity { "there" } else { "none" }.to_owned(),
+            expected: "there",
+        }];
         let looks = [
             ("init", "cat /proc/1/comm", "systemd"),
             ("root file system", "findmnt -n -o FSTYPE /", "erofs"),
             ("root device", "cat /sys/block/dm-0/dm/name", "sealgate"),
             (
-                "verity targets in the kernel's log",
-                "dmesg | grep -c 'device-mapper: verity:'",
-                "1",
-            ),
-            (
                 "failed units",
-                "systemctl list-units --failed -q --plain | wc -l",
-                "0",
+                "systemctl list-units --failed -q --plain",
+                "",
             ),
             (
                 "TPM device",
@@ -213,7 +212,7 @@ impl VmBox {
         }
         Ok(BootFacts {
             gate_closed_at_us: closed.trim().parse().ok(),
-            camera_link_up_at_us: up.trim().parse().ok(),
+            camera_link_up_at_us: logged_at_us(&network, "cam0: Link UP"),
             expectations,
         })
     }
@@ -264,17 +263,38 @@ impl VmBox {
     pub async fn resident_kib(&mut self) -> Result<ResidentKib> {
         let mut kib = [0; 2];
         for (kib, unit) in kib.iter_mut().zip(["supervisor", "recorder"]) {
-            let said = self
-                .look(&format!(
-                    "sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\).*/\\1/p' \
-                     /proc/$(systemctl show -P MainPID sealgate-{unit})/status"
-                ))
-                .await?;
-            *kib = said.trim().parse().context("read a process's memory")?;
+            let command = format!("cat /proc/$(systemctl show -P MainPID sealgate-{unit})/status");
+            let status = self.look(&command).await?;
+            *kib = resident_kib(&status).context("read a process's memory")?;
         }
         Ok(ResidentKib {
             supervisor: kib[0],
             recorder: kib[1],
         })
+    }
+}
+
+/// When the first log entry with this message was made, from `journalctl -o json`.
+fn logged_at_us(entries: &str, message: &str) -> Option<u64> {
+    entries
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find(|entry| entry["MESSAGE"] == message)?["__MONOTONIC_TIMESTAMP"]
+        .as_str()?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_first_time_of_a_message() {
+        let entries = r#"{"MESSAGE":"lan0: Link UP","__MONOTONIC_TIMESTAMP":"37690058"}
+{"MESSAGE":"cam0: Link UP","__MONOTONIC_TIMESTAMP":"37838438"}
+{"MESSAGE":"cam0: Link UP","__MONOTONIC_TIMESTAMP":"99999999"}"#;
+        assert_eq!(logged_at_us(entries, "cam0: Link UP"), Some(37_838_438));
+        assert_eq!(logged_at_us(entries, "cam1: Link UP"), None);
     }
 }

@@ -1,0 +1,69 @@
+//! What can go wrong while looking for cameras or asking one.
+
+use std::io;
+
+/// Why cameras can't be looked for, or why one gave no stream address.
+#[derive(Debug, thiserror::Error)]
+pub enum LanError {
+    /// The kernel's neighbour table can't be read at all.
+    #[error("could not open the kernel's network tables")]
+    Netlink(#[source] io::Error),
+    /// The camera's service address is none that this box asks.
+    #[error("a camera's service address is http:// and an IPv4 address, and {0:?} is not")]
+    ServiceAddress(String),
+    /// The HTTP client could not be made.
+    #[error("could not make a client to ask cameras with")]
+    Client(#[source] reqwest::Error),
+    /// The camera asks for a user name and password, or refused the given ones.
+    #[error("the camera at {host} wants another user name or password")]
+    SignIn {
+        /// The camera's address.
+        host: std::net::Ipv4Addr,
+    },
+    /// The camera did not answer, or not with what was asked.
+    #[error("the camera at {host} did not answer {operation}")]
+    Ask {
+        /// The camera's address.
+        host: std::net::Ipv4Addr,
+        /// The ONVIF operation.
+        operation: &'static str,
+        /// What the exchange came to.
+        #[source]
+        source: Box<oxvif::OnvifError>,
+    },
+    /// The camera did not answer in time.
+    #[error("the camera at {host} took longer than {seconds} s")]
+    TimedOut {
+        /// The camera's address.
+        host: std::net::Ipv4Addr,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The camera has no media service, or no profile with a stream.
+    #[error("the camera at {host} offers no stream")]
+    NoStream {
+        /// The camera's address.
+        host: std::net::Ipv4Addr,
+    },
+    /// What the camera gave as a stream's address can't be used.
+    #[error("the camera at {host} gave a stream address that can't be used")]
+    StreamAddress {
+        /// The camera's address.
+        host: std::net::Ipv4Addr,
+        /// What is wrong with it.
+        #[source]
+        source: sealgate_camera::StreamUrlError,
+    },
+}
+
+impl LanError {
+    /// The stable code in the error catalog.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Ask { .. } | Self::TimedOut { .. } | Self::NoStream { .. } => "SG-CAM-005",
+            Self::ServiceAddress(_) | Self::StreamAddress { .. } => "SG-CAM-006",
+            Self::Netlink(_) | Self::Client(_) => "SG-CAM-011",
+            Self::SignIn { .. } => "SG-CAM-012",
+        }
+    }
+}

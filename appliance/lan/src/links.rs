@@ -1,0 +1,157 @@
+//! The kernel's network tables, through rtnetlink(7).
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::AddressAttribute;
+use rtnetlink::packet_route::link::LinkAttribute;
+use rtnetlink::packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState as Nud,
+};
+use sealgate_camera::MacAddress;
+
+use crate::tracker::{Neighbour, NeighbourState};
+
+/// `USER_HZ`: the unit of times in NDA_CACHEINFO, on every architecture we build for.
+const TICK: Duration = Duration::from_millis(10);
+
+/// An interface that exists now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub index: u32,
+    /// The box's own IPv4 addresses on it, with their prefix lengths.
+    pub addresses: Vec<(Ipv4Addr, u8)>,
+}
+
+impl Link {
+    /// Whether the address is on this cable and not the box's own.
+    pub fn is_on_link(&self, ip: Ipv4Addr) -> bool {
+        let own = self.addresses.iter().any(|(address, _)| *address == ip);
+        !own && self.addresses.iter().any(|(address, prefix)| {
+            let mask = u32::MAX.checked_shl(32 - u32::from(*prefix)).unwrap_or(0);
+            u32::from(*address) & mask == u32::from(ip) & mask
+        })
+    }
+}
+
+/// The interfaces of these names, by name; one that does not exist is left out.
+pub(crate) async fn links(
+    handle: &rtnetlink::Handle,
+    names: &[String],
+) -> Result<BTreeMap<String, Link>, rtnetlink::Error> {
+    let mut links = BTreeMap::new();
+    let mut found = handle.link().get().execute();
+    while let Some(message) = found.try_next().await? {
+        let name = message.attributes.into_iter().find_map(|attribute| {
+            let LinkAttribute::IfName(name) = attribute else {
+                return None;
+            };
+            names.contains(&name).then_some(name)
+        });
+        if let Some(name) = name {
+            let link = Link {
+                index: message.header.index,
+                addresses: Vec::new(),
+            };
+            links.insert(name, link);
+        }
+    }
+    let mut found = handle.address().get().execute();
+    while let Some(message) = found.try_next().await? {
+        let Some(link) = links
+            .values_mut()
+            .find(|link| link.index == message.header.index)
+        else {
+            continue;
+        };
+        // IFA_LOCAL is the own address also where IFA_ADDRESS is a peer's.
+        for attribute in message.attributes {
+            if let AddressAttribute::Local(IpAddr::V4(ip)) = attribute {
+                link.addresses.push((ip, message.header.prefix_len));
+            }
+        }
+    }
+    Ok(links)
+}
+
+/// The IPv4 neighbours on each interface, by interface index.
+pub(crate) async fn neighbours(
+    handle: &rtnetlink::Handle,
+) -> Result<BTreeMap<u32, Vec<Neighbour>>, rtnetlink::Error> {
+    let mut neighbours: BTreeMap<u32, Vec<Neighbour>> = BTreeMap::new();
+    let mut found = handle
+        .neighbours()
+        .get()
+        .set_address_family(AddressFamily::Inet)
+        .execute();
+    while let Some(message) = found.try_next().await? {
+        if let Some(neighbour) = neighbour(&message) {
+            neighbours
+                .entry(message.header.ifindex)
+                .or_default()
+                .push(neighbour);
+        }
+    }
+    Ok(neighbours)
+}
+
+fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
+    let mut ip = None;
+    let mut mac = None;
+    let mut ago = Duration::ZERO;
+    for attribute in &message.attributes {
+        match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => ip = Some(*address),
+            NeighbourAttribute::LinkLayerAddress(octets) => {
+                let octets: [u8; 6] = octets.as_slice().try_into().ok()?;
+                mac = MacAddress::from_octets(octets).ok();
+            }
+            NeighbourAttribute::CacheInfo(info) => {
+                // A new entry counts as confirmed long ago and as updated now.
+                ago = TICK * info.confirmed.min(info.updated);
+            }
+            _ => {}
+        }
+    }
+    let known = |confirmed_ago| mac.map(|mac| NeighbourState::Known { mac, confirmed_ago });
+    let state = match message.header.state {
+        Nud::Reachable => known(Duration::ZERO),
+        // Set by hand, so no sign of life: the kernel never asks it.
+        Nud::Permanent | Nud::Stale | Nud::Delay | Nud::Probe => known(ago),
+        Nud::Failed => Some(NeighbourState::Failed),
+        _ => None,
+    };
+    let ip = ip.filter(|ip| !ip.is_multicast() && !ip.is_broadcast() && !ip.is_unspecified())?;
+    Some(Neighbour { ip, state: state? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_what_is_on_the_cable() {
+        let link = Link {
+            index: 2,
+            addresses: vec![
+                (Ipv4Addr::new(192, 168, 77, 1), 24),
+                (Ipv4Addr::new(10, 0, 0, 1), 32),
+            ],
+        };
+        let check = |ip: [u8; 4], expected: bool| {
+            assert_eq!(link.is_on_link(ip.into()), expected, "{ip:?}");
+        };
+        check([192, 168, 77, 11], true);
+        check([192, 168, 77, 1], false);
+        check([192, 168, 78, 11], false);
+        check([10, 0, 0, 2], false);
+        let everything = Link {
+            index: 2,
+            addresses: vec![(Ipv4Addr::new(10, 0, 0, 1), 0)],
+        };
+        assert!(everything.is_on_link(Ipv4Addr::new(8, 8, 8, 8)));
+    }
+}

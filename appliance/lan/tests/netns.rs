@@ -1,0 +1,242 @@
+//! The search on real interfaces. Needs root: a host without fails.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs::File;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use sealgate_lan::{Lan, LanConfig, LanError, LanHandle, Location, Sighting, locate, streams};
+
+const DEVICES: [(&str, &str, Ipv4Addr); 4] = [
+    ("cam0", "02:00:00:00:00:01", Ipv4Addr::new(192, 168, 77, 1)),
+    ("a", "02:00:00:00:00:0a", Ipv4Addr::new(192, 168, 77, 11)),
+    ("b", "02:00:00:00:00:0b", Ipv4Addr::new(192, 168, 77, 12)),
+    ("c", "02:00:00:00:00:0c", Ipv4Addr::new(192, 168, 77, 13)),
+];
+
+/// A box with its port `cam0`, and three devices on a switch; gone when the test ends.
+struct World {
+    prefix: String,
+    children: Vec<Child>,
+}
+
+impl World {
+    fn new(test: &str) -> Self {
+        let world = Self {
+            prefix: format!("sgl{}{test}", std::process::id()),
+            children: Vec::new(),
+        };
+        run(&format!("ip netns add {}", world.name("sw")));
+        world.exec("sw", "ip link add br0 type bridge");
+        world.exec("sw", "ip link set br0 up");
+        for (part, mac, ip) in DEVICES {
+            let switch = world.name("sw");
+            run(&format!("ip netns add {}", world.name(part)));
+            let device = if part == "cam0" { "cam0" } else { "eth0" };
+            world.exec(part, "ip link set lo up");
+            world.exec(
+                part,
+                &format!("ip link add {device} address {mac} type veth peer name to-{part} netns {switch}"),
+            );
+            world.exec("sw", &format!("ip link set to-{part} master br0 up"));
+            world.exec(part, &format!("ip addr add {ip}/24 dev {device}"));
+            world.exec(part, &format!("ip link set {device} up"));
+        }
+        world
+    }
+
+    fn name(&self, part: &str) -> String {
+        format!("{}-{part}", self.prefix)
+    }
+
+    fn exec(&self, part: &str, line: &str) {
+        run(&format!("ip netns exec {} {line}", self.name(part)));
+    }
+
+    fn start_device(&mut self, part: &str, arguments: &[&str]) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/device.py");
+        let child = Command::new("ip")
+            .args([
+                "netns",
+                "exec",
+                &self.name(part),
+                "/usr/bin/python3",
+                script,
+            ])
+            .args(arguments)
+            .spawn()
+            .unwrap();
+        self.children.push(child);
+    }
+
+    /// Runs on a thread inside the namespace, so that every socket is made there.
+    fn inside<T: Send>(&self, part: &str, act: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(format!("/run/netns/{}", self.name(part))).unwrap();
+        std::thread::scope(|scope| {
+            scope
+                .spawn(move || {
+                    nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+                    act()
+                })
+                .join()
+                .unwrap()
+        })
+    }
+
+    fn on_the_box<T: Send>(&self, act: impl AsyncFnOnce() -> T + Send) -> T {
+        self.inside("cam0", || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+                .block_on(act())
+        })
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        for part in DEVICES.map(|(part, ..)| part).iter().chain(&["sw"]) {
+            let _ = Command::new("ip")
+                .args(["netns", "del", &self.name(part)])
+                .output();
+        }
+    }
+}
+
+fn run(line: &str) {
+    let words: Vec<&str> = line.split(' ').collect();
+    let output = Command::new(words[0]).args(&words[1..]).output().unwrap();
+    let problem = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}: {problem}");
+}
+
+fn start() -> LanHandle {
+    let config = LanConfig {
+        probe_interval: Duration::from_secs(1),
+        ..LanConfig::new(vec!["cam0".into(), "cam9".into()])
+    };
+    Lan::start(config, std::future::pending()).unwrap()
+}
+
+/// Waits at most 20 s for what is seen to be `good`.
+async fn seen_when(
+    lan: &LanHandle,
+    what: &str,
+    good: impl Fn(&[Sighting]) -> bool,
+) -> Vec<Sighting> {
+    let mut sightings = lan.sightings();
+    let found = sightings.wait_for(|seen| good(seen));
+    let found = tokio::time::timeout(Duration::from_secs(20), found).await;
+    assert!(found.is_ok(), "{what}: {:#?}", *lan.sightings().borrow());
+    found.unwrap().unwrap().clone()
+}
+
+fn at(seen: &[Sighting], device: usize) -> Option<&Sighting> {
+    let ip = DEVICES[device].2;
+    seen.iter().find(|sighting| sighting.ip == ip)
+}
+
+#[test]
+fn cameras_are_found_named_and_tied_to_their_macs() {
+    let mut world = World::new("f");
+    world.start_device("a", &["A", "192.168.77.11"]);
+    // B says its services are elsewhere, off this cable: it speaks for a hidden one.
+    world.start_device(
+        "b",
+        &["B", "192.168.77.12", "http://10.9.0.5/onvif/device_service"],
+    );
+    let started = Instant::now();
+    world.on_the_box(async || {
+        let lan = start();
+        let seen = seen_when(&lan, "A with its serial number", |seen| {
+            at(seen, 1).is_some_and(|a| a.serial.is_some())
+        })
+        .await;
+        println!("A was found and named after {:?}", started.elapsed());
+        let a = at(&seen, 1).unwrap();
+        assert_eq!(a.mac, Some(DEVICES[1].1.parse().unwrap()));
+        assert_eq!(a.interface, "cam0");
+        assert_eq!(a.name.as_deref(), Some("Lab camera A"));
+        assert_eq!(a.manufacturer.as_deref(), Some("Sealgate lab"));
+        assert_eq!(a.model.as_deref(), Some("Virtual camera"));
+        assert_eq!(a.serial.as_deref(), Some("LAB-A-02000000000a"));
+        assert_eq!(a.conflict, None);
+
+        // The stream is at the camera, whatever it says.
+        let found = streams(a.xaddr.as_deref().unwrap(), None).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].url.to_string(), "rtsp://192.168.77.11:8554/A");
+        assert_eq!(found[0].source.as_deref(), Some("source-1"));
+
+        let seen = seen_when(&lan, "B's hidden camera", |seen| {
+            seen.iter().any(Sighting::is_behind_router)
+        })
+        .await;
+        let hidden: Vec<_> = seen.iter().filter(|s| s.is_behind_router()).collect();
+        assert_eq!(hidden.len(), 1);
+        assert_eq!(hidden[0].ip, Ipv4Addr::new(10, 9, 0, 5));
+
+        // C answers no probe; its ARP gives it away.
+        assert!(at(&seen, 3).is_none());
+        world.inside("c", || {
+            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            let _ = socket.send_to(&[0], (DEVICES[0].2, 9));
+        });
+        let seen = seen_when(&lan, "C as a neighbour", |seen| at(seen, 3).is_some()).await;
+        let c = at(&seen, 3).unwrap();
+        assert_eq!(c.mac, Some(DEVICES[3].1.parse().unwrap()));
+        assert_eq!((&c.name, &c.xaddr), (&None, &None));
+        assert!(at(&seen, 0).is_none(), "the box itself is no sighting");
+    });
+}
+
+#[test]
+fn a_clone_is_a_conflict_and_the_first_stays() {
+    let mut world = World::new("c");
+    world.start_device("a", &["A", "192.168.77.11"]);
+    let mac = DEVICES[1].1.parse().unwrap();
+    world.on_the_box(async || {
+        let lan = start();
+        let there = Location::At(DEVICES[1].2);
+        seen_when(&lan, "A alone", |seen| locate(seen, mac) == there).await;
+        // C takes A's MAC address, at its own IP address.
+        world.exec("c", "ip link set eth0 down");
+        world.exec("c", &format!("ip link set eth0 address {}", DEVICES[1].1));
+        world.exec("c", "ip link set eth0 up");
+        let incumbent = Some(DEVICES[1].2);
+        let contested = Location::Contested { incumbent };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // The switch now knows the MAC address on two ports, so it takes some frames.
+        while locate(&lan.sightings().borrow(), mac) != contested {
+            world.inside("c", || {
+                let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+                let _ = socket.send_to(&[0], (DEVICES[0].2, 9));
+            });
+            assert!(
+                Instant::now() < deadline,
+                "{:#?}",
+                *lan.sightings().borrow()
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+}
+
+#[test]
+fn a_mute_camera_is_an_error_with_a_code() {
+    let world = World::new("m");
+    world.on_the_box(async || {
+        let error = streams("http://192.168.77.12/onvif/device_service", None)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, LanError::Ask { .. }), "{error}");
+        assert_eq!(error.code(), "SG-CAM-005");
+    });
+}

@@ -1,0 +1,160 @@
+//! The license page: one sentence of state, the places, and the next step.
+
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
+use axum::response::Response;
+use sealgate_pages::{
+    Button, Fact, Field, FieldKind, Form, Icon, Markup, Meter, Tone, code_text, facts, field, form,
+    html, inline_form, meter, notice, panel, problem_panel,
+};
+use serde::Deserialize;
+
+use super::frame::{Empty, Page, PageResult, Posted, View};
+use super::words::license_tone;
+use crate::download::download;
+use crate::rooms::{LicenseView, TpmView};
+
+/// What was done just before.
+#[derive(Default, Deserialize)]
+pub(crate) struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+/// `GET /license`
+pub(crate) async fn show(page: Page, query: Result<Query<Done>, QueryRejection>) -> Response {
+    let license = page.app.rooms.license.status().await;
+    let done = query.map(|query| query.0.done).unwrap_or_default();
+    let message = (done == "imported").then(|| {
+        notice(
+            Tone::Ok,
+            "The license file was imported.",
+            html! { p { "What it allows is in force now. Keep the file: it can be imported here again." } },
+        )
+    });
+    page.show(view(&page, &license, message, html! {}))
+}
+
+/// `POST /license/request`
+pub(crate) async fn request(posted: Posted<Empty>) -> PageResult {
+    let page = posted.page;
+    match page.app.rooms.license.export_request().await {
+        Ok(file) => Ok(download(file)),
+        Err(problem) => {
+            let license = page.app.rooms.license.status().await;
+            let message = Some(problem_panel(&problem, Tone::Bad));
+            let status = crate::errors::status(&problem.code);
+            Ok(page.show_with(status, view(&page, &license, message, html! {})))
+        }
+    }
+}
+
+/// The page; `refused` says why a file was not taken.
+pub(crate) fn view<'a>(
+    page: &Page,
+    license: &LicenseView,
+    message: Option<Markup>,
+    refused: Markup,
+) -> View<'a> {
+    let csrf = page.csrf();
+    View {
+        title: "License",
+        current: "/license",
+        body: html! {
+            @if let Some(message) = message { (message) }
+            (problem_panel(&license.state, license_tone(license)))
+            div class="columns" {
+                (panel("Get or change a license", None, html! {}, steps(&csrf, &refused)))
+                div class="stack" {
+                    (panel("What it allows", None, html! {}, allows(license)))
+                    (panel("TPM of this box", None, html! {}, tpm(&license.tpm)))
+                }
+            }
+        },
+        ..View::default()
+    }
+}
+
+fn steps(csrf: &str, refused: &Markup) -> Markup {
+    html! {
+        ol class="steps" {
+            li { div {
+                h3 { "Create a request" }
+                p class="muted" { "A small file in which the TPM proves which box this is. It holds no password and no video." }
+                (inline_form(&Form {
+                    action: "/license/request",
+                    csrf,
+                    file: false,
+                    download: true,
+                    button: Button::primary("Create request").with(Icon::Download),
+                }, ""))
+            } }
+            li { div {
+                h3 { "Send it to your distributor" }
+                p class="muted" { "By mail or on their portal. You get a license file back, with the ending " span class="mono" { ".lic" } "." }
+            } }
+            li { div {
+                h3 { "Import the license file" }
+                p class="muted" { "First you see what would change; nothing changes before you confirm." }
+                (refused)
+                (form(
+                    &Form {
+                        action: "/license/check",
+                        csrf,
+                        file: true,
+                        download: false,
+                        button: Button::primary("Check the file").with(Icon::Upload),
+                    },
+                    field(&Field {
+                        name: "file",
+                        label: "License file",
+                        kind: FieldKind::File { accept: ".lic" },
+                        ..Field::default()
+                    }, &[]),
+                ))
+            } }
+        }
+    }
+}
+
+fn text(value: Option<&String>) -> Option<Markup> {
+    value.map(|value| html! { (value) })
+}
+
+fn allows(license: &LicenseView) -> Markup {
+    let places = license.places;
+    html! {
+        (meter(Meter {
+            label: "Camera places",
+            value: &format!("{} of {} used, {} free", places.used, places.total, places.free),
+            share: f64::from(places.used) / f64::from(places.total.max(1)),
+            tone: if license.ok { Tone::Ok } else { Tone::Idle },
+        }))
+        (facts(&[
+            Fact { name: "License", value: license.license_id.as_deref().map(code_text) },
+            Fact { name: "Revision", value: license.revision.map(|revision| html! { (revision) }) },
+            Fact { name: "Server", value: text(license.server.as_ref()) },
+            Fact { name: "Project", value: text(license.project.as_ref()) },
+            Fact { name: "Distributor", value: text(license.distributor.as_ref()) },
+        ]))
+    }
+}
+
+fn tpm(tpm: &TpmView) -> Markup {
+    html! {
+        @if let Some(problem) = &tpm.problem { (problem_panel(problem, Tone::Bad)) }
+        (facts(&[
+            Fact {
+                name: "TPM 2.0",
+                value: Some(html! { @if tpm.present { "Present" } @else { "Not found" } }),
+            },
+            Fact { name: "Manufacturer", value: text(tpm.manufacturer.as_ref()) },
+            Fact { name: "Its firmware", value: text(tpm.firmware.as_ref()) },
+            Fact { name: "License counter", value: tpm.counter.map(|counter| html! { (counter) }) },
+            Fact {
+                name: "Fingerprint (EK)",
+                value: tpm.ek_fingerprint.as_deref().map(code_text),
+            },
+        ]))
+    }
+}

@@ -1,0 +1,112 @@
+//! Figures and states in words.
+
+use sealgate_pages::{Icon, Markup, Tone, html, icon, pill};
+use sealgate_words::{Owner, Problem};
+
+use crate::rooms::{CameraState, CameraView, LicenseView, RecordingHealth, RecordingStatus};
+
+/// `1 camera`, `2 cameras`.
+pub(crate) fn count(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
+/// Bytes with three figures at most, in decimal units as disks are sold.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = usize::from(value < 99.95);
+    format!("{value:.decimals$} {}", UNITS[unit])
+}
+
+/// How a camera is called: by its name, else its model, else its address.
+pub(crate) fn camera_name(camera: &CameraView) -> String {
+    camera
+        .name
+        .clone()
+        .or_else(|| camera.model.clone())
+        .filter(|name| !name.trim().is_empty())
+        .unwrap_or_else(|| format!("Camera {}", camera.mac))
+}
+
+/// What the gate does with a camera.
+pub(crate) fn state_pill(state: CameraState) -> Markup {
+    match state {
+        CameraState::Found => pill(Tone::Idle, "Found"),
+        CameraState::Admitted => pill(Tone::Ok, "Admitted"),
+        CameraState::Refused => pill(Tone::Bad, "Refused"),
+    }
+}
+
+/// What the recorder does with a camera.
+pub(crate) fn recording_pill(recording: Option<&RecordingHealth>) -> Markup {
+    match recording.map(|recording| recording.status) {
+        None => pill(Tone::Idle, "Not recorded"),
+        Some(RecordingStatus::Recording) => pill(Tone::Ok, "Recording"),
+        Some(RecordingStatus::Waiting) => pill(Tone::Warn, "Waiting"),
+        Some(RecordingStatus::Connecting) => html! {
+            span class="pill info" { (icon(Icon::Busy)) "Connecting" }
+        },
+    }
+}
+
+/// Age of the newest picture, and what came so far.
+pub(crate) fn recording_words(recording: &RecordingHealth, now_utc_ms: i64) -> String {
+    let written = bytes(recording.recorded_bytes);
+    match recording.newest_frame_utc_ms {
+        Some(newest) => {
+            let age_s = (now_utc_ms - newest).max(0) / 1000;
+            format!("Newest picture {age_s} s ago, {written} written since the start")
+        }
+        None => "No picture has come yet".to_owned(),
+    }
+}
+
+/// How good or bad the state of the license is.
+pub(crate) fn license_tone(license: &LicenseView) -> Tone {
+    match (license.ok, license.state.owner) {
+        (true, Owner::Nobody) => Tone::Ok,
+        (true, _) => Tone::Warn,
+        (false, _) => Tone::Bad,
+    }
+}
+
+/// A reason in one line, with its code.
+pub(crate) fn reason(problem: &Problem) -> Markup {
+    html! {
+        p class="small" data-code=(problem.code) {
+            (problem.cause) " " (problem.cure) " "
+            span class="mono" { (problem.code) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_figures_at_most() {
+        for (value, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_400, "999 kB"),
+            (999_500, "1.0 MB"),
+            (12_345_678, "12.3 MB"),
+            (8_000_000_000_000, "8.0 TB"),
+            (u64::MAX, "18447 PB"),
+        ] {
+            assert_eq!(bytes(value), text);
+        }
+        assert_eq!(count(1, "camera", "cameras"), "1 camera");
+        assert_eq!(count(0, "camera", "cameras"), "0 cameras");
+    }
+}

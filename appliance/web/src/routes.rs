@@ -1,0 +1,113 @@
+//! Every route, in one place, with who may use it.
+
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use crate::api::{cameras, gate, license, live, metrics, recordings, sessions, status};
+use crate::app::App;
+use crate::pages;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody, at any time.
+    Always,
+    /// Anybody, before the first password is set.
+    Setup,
+    /// Anybody, after that.
+    Anyone,
+    /// Whoever is signed in.
+    SignedIn,
+}
+
+/// How a route refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// With a page.
+    Page,
+    /// With JSON.
+    Api,
+    /// With JSON before the connection becomes a WebSocket.
+    Socket,
+}
+
+/// One method of one path.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    pub(crate) kind: Kind,
+    pub(crate) handler: MethodRouter<App>,
+}
+
+/// The handler answers the method that stands beside it, so that the list can't be wrong.
+fn route<H, T>(method: Method, path: &'static str, access: Access, kind: Kind, handler: H) -> Route
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    let filter = MethodFilter::try_from(method.clone()).expect("GET, POST, PUT or DELETE");
+    Route {
+        method,
+        path,
+        access,
+        kind,
+        handler: on(filter, handler),
+    }
+}
+
+/// Method and path of every route, as tests and documentation walk them.
+pub fn registered_routes() -> Vec<(Method, &'static str)> {
+    routes()
+        .into_iter()
+        .map(|route| (route.method, route.path))
+        .collect()
+}
+
+/// All of them.
+#[rustfmt::skip]
+pub(crate) fn routes() -> Vec<Route> {
+    use Access::{Always, Anyone, Setup, SignedIn};
+    use Kind::{Api, Page, Socket};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
+    const DELETE: Method = Method::DELETE;
+    vec![
+        route(GET, "/", SignedIn, Page, pages::home::show),
+        route(GET, "/setup", Setup, Page, pages::setup::show),
+        route(POST, "/setup", Setup, Page, pages::setup::complete),
+        route(GET, "/sign-in", Anyone, Page, pages::sign_in::show),
+        route(POST, "/sign-in", Anyone, Page, pages::sign_in::sign_in),
+        route(POST, "/sign-out", SignedIn, Page, pages::sign_in::sign_out),
+        route(GET, "/license", SignedIn, Page, pages::license::show),
+        route(POST, "/license/request", SignedIn, Page, pages::license::request),
+        route(POST, "/license/check", SignedIn, Page, pages::license_import::check),
+        route(POST, "/license/import", SignedIn, Page, pages::license_import::import),
+        route(GET, "/cameras", SignedIn, Page, pages::cameras::show),
+        route(POST, "/cameras/discover", SignedIn, Page, pages::cameras::discover),
+        route(POST, "/cameras/{camera}/assign", SignedIn, Page, pages::cameras::assign),
+        route(POST, "/cameras/{camera}/release", SignedIn, Page, pages::cameras::release),
+        route(GET, "/live/{camera}", SignedIn, Page, pages::live::show),
+        route(GET, "/static/{file}", Always, Api, pages::files::show),
+        route(GET, "/healthz", Always, Api, status::healthz),
+        route(GET, "/metrics", SignedIn, Api, metrics::show),
+        route(GET, "/api/openapi.json", Anyone, Api, crate::api::description),
+        route(GET, "/api/v1/status", Always, Api, status::show),
+        route(POST, "/api/v1/setup", Setup, Api, sessions::set_up),
+        route(POST, "/api/v1/sessions", Anyone, Api, sessions::begin),
+        route(DELETE, "/api/v1/sessions", SignedIn, Api, sessions::end),
+        route(GET, "/api/v1/license", SignedIn, Api, license::show),
+        route(POST, "/api/v1/license/request", SignedIn, Api, license::request),
+        route(POST, "/api/v1/license/import", SignedIn, Api, license::import),
+        route(GET, "/api/v1/cameras", SignedIn, Api, cameras::list),
+        route(POST, "/api/v1/cameras/discover", SignedIn, Api, cameras::discover),
+        route(PUT, "/api/v1/channels/{camera}", SignedIn, Api, cameras::assign),
+        route(DELETE, "/api/v1/channels/{camera}", SignedIn, Api, cameras::release),
+        route(GET, "/api/v1/gate", SignedIn, Api, gate::show),
+        route(GET, "/api/v1/recordings", SignedIn, Api, recordings::list),
+        route(GET, "/api/v1/recordings/{*file}", SignedIn, Api, recordings::download),
+        route(GET, "/api/v1/live/{camera}", SignedIn, Socket, live::open),
+    ]
+}

@@ -1,0 +1,283 @@
+//! The pages, as a browser without scripts uses them.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod fakes;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use axum::http::header::{CONTENT_TYPE, ORIGIN};
+
+use fakes::client::Client;
+use fakes::{CAMERA_A, CODE, PASSWORD, World, camera, problem};
+
+#[tokio::test]
+async fn the_first_start_sets_a_password_and_signs_in() {
+    let world = World::new();
+    let mut browser = Client::new(world.router());
+    assert_eq!(browser.get("/").await.location(), "/setup");
+    let page = browser.get("/setup").await;
+    let csrf = page.csrf();
+    for (code, password, again, status, said) in [
+        (CODE, "too short", "too short", 422, "SG-SES-006"),
+        (CODE, PASSWORD, "another password", 422, "SG-SES-009"),
+        ("WRONG", PASSWORD, PASSWORD, 403, "SG-SES-002"),
+    ] {
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("code", code),
+            ("password", password),
+            ("again", again),
+        ];
+        let answer = browser.post_form("/setup", &fields).await;
+        assert_eq!(answer.status, status, "{said}");
+        assert!(answer.text.contains(said), "{}", answer.text);
+        assert!(!answer.text.contains(PASSWORD));
+        assert!(!world.fake.set_up.load(Ordering::SeqCst));
+    }
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("code", CODE),
+        ("password", PASSWORD),
+        ("again", PASSWORD),
+    ];
+    assert_eq!(browser.post_form("/setup", &fields).await.location(), "/");
+    let home = browser.get("/").await;
+    assert_eq!(home.status, 200);
+    for text in [
+        "TPM present",
+        "Not licensed",
+        "2 cameras found, 0 admitted",
+        "SG-STA-007",
+        "No camera is recorded",
+    ] {
+        assert!(home.text.contains(text), "{text} is missing: {}", home.text);
+    }
+    assert_eq!(browser.get("/setup").await.location(), "/sign-in");
+}
+
+#[tokio::test]
+async fn signs_in_goes_on_where_the_link_led_and_out_again() {
+    let world = World::set_up();
+    let mut browser = Client::new(world.router());
+    let link = browser.get("/cameras").await;
+    assert_eq!(link.location(), "/sign-in?next=/cameras");
+    let page = browser.get("/sign-in?next=/cameras").await;
+    let csrf = page.csrf();
+    let wrong = [
+        ("csrf", csrf.as_str()),
+        ("name", "owner"),
+        ("password", "wrong"),
+    ];
+    let answer = browser.post_form("/sign-in", &wrong).await;
+    assert_eq!(answer.status, 401);
+    assert!(answer.text.contains("SG-SES-001"));
+    let right = [
+        ("csrf", csrf.as_str()),
+        ("name", "owner"),
+        ("password", PASSWORD),
+        ("next", "/cameras"),
+    ];
+    assert_eq!(
+        browser.post_form("/sign-in", &right).await.location(),
+        "/cameras"
+    );
+    let cameras = browser.get("/cameras").await;
+    assert_eq!(cameras.status, 200);
+    let csrf = cameras.csrf();
+    assert_eq!(
+        browser
+            .post_form("/sign-out", &[("csrf", csrf.as_str())])
+            .await
+            .location(),
+        "/sign-in"
+    );
+    assert!(world.fake.sessions.lock().unwrap().is_empty());
+    assert_eq!(browser.get("/cameras").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_session_ends_after_a_day_and_when_the_clock_goes_far_back() {
+    for change in [
+        |world: &World| world.clock.advance(Duration::from_secs(24 * 3600)),
+        |world: &World| world.clock.set_utc_ms(0),
+    ] {
+        let world = World::set_up();
+        let mut browser = Client::new(world.router());
+        browser.sign_in().await;
+        assert_eq!(browser.get("/").await.status, 200);
+        change(&world);
+        assert_eq!(browser.get("/").await.status, 303);
+    }
+}
+
+#[tokio::test]
+async fn a_form_needs_its_proof_and_our_own_origin() {
+    let world = World::set_up();
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    let csrf = browser.get("/cameras").await.csrf();
+    let path = format!("/cameras/{CAMERA_A}/assign");
+    for proof in ["", "made-up"] {
+        let answer = browser.post_form(&path, &[("csrf", proof)]).await;
+        assert_eq!(answer.status, 403);
+        assert!(answer.text.contains("SG-SES-007"), "{}", answer.text);
+    }
+    let mut other = Client::new(world.router());
+    other.sign_in().await;
+    let answer = other.post_form(&path, &[("csrf", &csrf)]).await;
+    assert!(
+        answer.text.contains("SG-SES-007"),
+        "another session's proof"
+    );
+    let elsewhere = Request::post(&path)
+        .header(ORIGIN, "https://evil.example")
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(format!("csrf={csrf}")))
+        .unwrap();
+    let answer = browser.send(elsewhere).await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.text.contains("SG-API-005"));
+    assert!(!world.fake.cameras.lock().unwrap()[0].assigned);
+    assert_eq!(
+        browser
+            .post_form(&path, &[("csrf", &csrf)])
+            .await
+            .location(),
+        "/cameras?done=assigned"
+    );
+    assert!(world.fake.cameras.lock().unwrap()[0].assigned);
+}
+
+#[tokio::test]
+async fn a_license_is_shown_before_it_is_used() {
+    let world = World::set_up();
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    let csrf = browser.get("/license").await.csrf();
+    let request = browser
+        .post_form("/license/request", &[("csrf", &csrf)])
+        .await;
+    assert_eq!(
+        request.headers["content-disposition"],
+        "attachment; filename=\"LAB-0001.req\""
+    );
+
+    let file = b"a license \xff with bytes that are no text";
+    let shown = browser.post_file("/license/check", &csrf, file).await;
+    assert_eq!(shown.status, 200, "{}", shown.text);
+    assert!(shown.text.contains("L-2041"), "{}", shown.text);
+    assert_eq!(*world.fake.imported.lock().unwrap(), [(file.len(), true)]);
+
+    let document = shown.after("name=\"document\" value=\"");
+    let fields = [("csrf", csrf.as_str()), ("document", document.as_str())];
+    let used = browser.post_form("/license/import", &fields).await;
+    assert_eq!(used.location(), "/license?done=imported");
+    assert_eq!(
+        *world.fake.imported.lock().unwrap(),
+        [(file.len(), true), (file.len(), false)]
+    );
+    let page = browser.get("/license?done=imported").await;
+    assert!(page.text.contains("0 of 1 used, 1 free"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_refused_file_changes_nothing_and_says_why() {
+    let world = World::set_up();
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    let csrf = browser.get("/license").await.csrf();
+    *world.fake.import.lock().unwrap() = Err(problem("SG-LIC-010"));
+    let answer = browser.post_file("/license/check", &csrf, b"foreign").await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.text.contains("SG-LIC-010"));
+    assert!(
+        answer.text.contains("SG-STA-007"),
+        "the state is still shown"
+    );
+
+    world.fake.imported.lock().unwrap().clear();
+    let big = vec![b'x'; 1024 * 1024 + 1];
+    let answer = browser.post_file("/license/check", &csrf, &big).await;
+    assert_eq!(answer.status, 413);
+    assert!(answer.text.contains("SG-DOC-003"), "{}", answer.text);
+    let huge = vec![b'x'; 3 * 1024 * 1024];
+    let answer = browser.post_file("/license/check", &csrf, &huge).await;
+    assert!(answer.text.contains("SG-DOC-003"));
+    let empty = browser.post_file("/license/check", &csrf, b"").await;
+    assert_eq!(empty.status, 400);
+    assert!(empty.text.contains("no file was chosen"));
+    let stranger = browser.post_file("/license/check", "made-up", b"x").await;
+    assert!(stranger.text.contains("SG-SES-007"));
+    assert!(world.fake.imported.lock().unwrap().is_empty());
+
+    // The largest file that may be: it must survive the way through the confirm page.
+    *world.fake.import.lock().unwrap() = Ok(fakes::licensed(0));
+    let full = vec![b'x'; 1024 * 1024];
+    let shown = browser.post_file("/license/check", &csrf, &full).await;
+    let document = shown.after("name=\"document\" value=\"");
+    let fields = [("csrf", csrf.as_str()), ("document", document.as_str())];
+    let used = browser.post_form("/license/import", &fields).await;
+    assert_eq!(used.status, 303, "{}", used.text);
+}
+
+#[tokio::test]
+async fn what_a_camera_calls_itself_is_never_markup() {
+    const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
+    let world = World::set_up();
+    {
+        let mut cameras = world.fake.cameras.lock().unwrap();
+        let mut hostile = camera(CAMERA_A, HOSTILE, 11);
+        hostile.model = Some(HOSTILE.into());
+        hostile.interface = Some(HOSTILE.into());
+        hostile.stream_url = Some(HOSTILE.into());
+        let mut reason = problem("SG-CAM-001");
+        reason.cause = HOSTILE.into();
+        hostile.reason = Some(reason);
+        cameras[0] = hostile;
+        let mut license = world.fake.license.lock().unwrap();
+        license.project = Some(HOSTILE.into());
+        license.tpm.manufacturer = Some(HOSTILE.into());
+    }
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    let live = format!("/live/{CAMERA_A}");
+    for path in ["/", "/cameras", "/license", live.as_str()] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(!page.text.contains("<script>"), "{path}: {}", page.text);
+        assert!(!page.text.contains("<img"), "{path}: {}", page.text);
+        assert!(page.text.contains("&lt;script&gt;alert(1)"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_recorder_leaves_the_rest_of_the_page() {
+    let world = World::set_up();
+    *world.fake.recorder.lock().unwrap() = Some(problem("SG-REC-001"));
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    let home = browser.get("/").await;
+    assert_eq!(home.status, 200);
+    assert!(home.text.contains("SG-REC-001"));
+    assert!(home.text.contains("Dock 3"));
+}
+
+#[tokio::test]
+async fn a_stream_address_that_is_none_is_refused_without_showing_its_password() {
+    let world = World::set_up();
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    let csrf = browser.get("/cameras").await.csrf();
+    let path = format!("/cameras/{CAMERA_A}/assign");
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("stream_url", "http://admin:s3cret@192.0.2.1/x"),
+    ];
+    let answer = browser.post_form(&path, &fields).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.text.contains("SG-CAM-006"));
+    assert!(!answer.text.contains("s3cret"), "{}", answer.text);
+}
