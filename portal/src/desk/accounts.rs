@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand_core::CryptoRng;
 use serde_json::json;
 
-use super::{Actor, Desk, DeskError, passwords};
+use super::{Actor, Desk, DeskError};
 use crate::rules::Counts;
 use crate::store::{
     Balance, Distributor, DistributorId, LedgerEntry, LedgerReason, PasswordLink, Project,
@@ -118,10 +118,7 @@ impl Desk {
         }
         let user = self.transact(|tx| Ok(tx.user_by_email(email.trim())?))?;
         let phc = user.as_ref().and_then(|user| user.password_phc.as_deref());
-        let verified = {
-            let _one_at_a_time = self.hashing.lock();
-            passwords::verify(password, phc)
-        };
+        let verified = self.hashing.verify(password, phc)?;
         let Some(user) = user.filter(|_| verified) else {
             self.attempts.failed(email, now_s);
             tracing::info!("sign-in refused");
@@ -193,10 +190,7 @@ impl Desk {
     /// The link was used or has expired, or the password is too short.
     pub fn use_password_link(&self, token: &str, password: &str) -> Result<NewSession, DeskError> {
         self.password_link(token)?;
-        let phc = {
-            let _one_at_a_time = self.hashing.lock();
-            passwords::hash(password, &mut rand::rng())?
-        };
+        let phc = self.hashing.hash(password)?;
         let user = self.transact(|tx| {
             // Read again: of two that came at once, one wins.
             let user = self.link_user(tx, token)?;
@@ -242,10 +236,7 @@ impl Desk {
             created_utc_s: now_s,
         };
         let password_phc = password
-            .map(|password| {
-                let _one_at_a_time = self.hashing.lock();
-                passwords::hash(password, &mut rng)
-            })
+            .map(|password| self.hashing.hash(password))
             .transpose()?;
         let link_token = password_phc.is_none().then(|| random_token(&mut rng));
         let user = User {

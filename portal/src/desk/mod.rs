@@ -124,8 +124,7 @@ pub struct Desk {
     flavour: Flavour,
     clock: Clock,
     attempts: attempts::Attempts,
-    /// One password hash at a time: each takes 19 MiB, and anyone may ask for one.
-    hashing: Mutex<()>,
+    hashing: passwords::Hashing,
 }
 
 impl Desk {
@@ -155,7 +154,7 @@ impl Desk {
             flavour: found,
             clock,
             attempts: attempts::Attempts::default(),
-            hashing: Mutex::new(()),
+            hashing: passwords::Hashing::default(),
         })
     }
 

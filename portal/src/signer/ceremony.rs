@@ -62,6 +62,8 @@ pub fn init(
     let issuing_seed = seed(rng);
     let root = RootKey::from_seed(&root_seed);
     let issuing = IssuingKey::from_seed(&issuing_seed);
+    // Whole seconds: people write these dates down.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let signs_until = now
         .checked_add((ISSUING_KEY_DAYS * 24).hours())
         .unwrap_or(Timestamp::MAX);

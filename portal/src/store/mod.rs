@@ -30,6 +30,9 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The file can't be opened or made.
+    #[error("the database's file can't be opened")]
+    File(#[source] std::io::Error),
     /// A column holds what this version never writes.
     #[error("the database holds an unreadable {column}")]
     Unreadable {

@@ -142,6 +142,39 @@ async fn channels_come_back_once_the_box_proves_the_smaller_license() {
 }
 
 #[tokio::test]
+async fn what_a_request_gives_back_it_can_spend() {
+    let world = World::new();
+    let seller = world.distributor("Nordlicht", 10).await;
+    let server = world.server(&seller, "Harbour 1").await;
+    let mut recorder = SoftwareBox::new(RSA, 3, "NVR-0207");
+    let request = recorder.request(None);
+    world
+        .issue(&seller, &server, &request, 8)
+        .await
+        .expect(201, "");
+    recorder.counter = 8;
+    let request = recorder.request(None);
+    let smaller = world
+        .issue(&seller, &server, &request, 3)
+        .await
+        .expect(201, "");
+    recorder.counter = 16;
+    let secret = world.secret(smaller["id"].as_str().unwrap());
+    let request = recorder.request(Some(&secret));
+    // The refusal keeps what was proven.
+    world
+        .issue(&seller, &server, &request, 11)
+        .await
+        .expect(409, "SG-POR-001");
+    assert_eq!(world.available(&seller).await, 7);
+    world
+        .issue(&seller, &server, &request, 10)
+        .await
+        .expect(201, "");
+    assert_eq!(world.available(&seller).await, 0);
+}
+
+#[tokio::test]
 async fn too_few_channels_and_old_requests_are_refused() {
     let world = World::new();
     let seller = world.distributor("Nordlicht", 2).await;

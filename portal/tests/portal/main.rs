@@ -7,6 +7,7 @@ mod support;
 
 mod api;
 mod boxes;
+mod codes;
 mod pages;
 mod restore;
 mod routes;

@@ -166,3 +166,37 @@ async fn a_license_that_the_database_lost_in_a_crash_is_replayed() {
     );
     assert_eq!(world.available(&seller).await, 8);
 }
+
+#[test]
+fn a_product_portal_takes_no_lab_root() {
+    use sealgate_license::vendor::Flavour;
+    use sealgate_portal::desk::{
+        EkRootFile, FirstAdmin, Places, add_ek_roots, initialise, list_ek_roots, open_store,
+    };
+    use sealgate_portal::trust::TrustClass;
+
+    let folder = tempfile::tempdir().unwrap();
+    let places = Places::in_folder(folder.path());
+    let now = crate::support::now();
+    let mut rng = rand::rng();
+    let first = FirstAdmin::ByLink;
+    initialise(&places, Flavour::Product, "a@b", &first, now, &mut rng).unwrap();
+    let again = initialise(&places, Flavour::Product, "a@b", &first, now, &mut rng);
+    assert!(matches!(again, Err(OpenError::AlreadyInitialised { .. })));
+    let (store, flavour) = open_store(&places).unwrap();
+    let root = vec![EkRootFile {
+        subject: "swtpm".to_owned(),
+        der: crate::boxes::ROOT.to_vec(),
+    }];
+    let refusal = add_ek_roots(&store, flavour, Some(TrustClass::Lab), root.clone(), now);
+    assert_eq!(refusal.unwrap_err().code(), "SG-POR-031");
+    assert!(list_ek_roots(&store).unwrap().is_empty());
+    add_ek_roots(&store, flavour, Some(TrustClass::Hardware), root, now).unwrap();
+    assert_eq!(list_ek_roots(&store).unwrap().len(), 1);
+    drop(store);
+    let refused = open(folder.path()).unwrap_err();
+    assert!(
+        matches!(refused, OpenError::OtherFlavour { .. }),
+        "{refused}"
+    );
+}

@@ -4,6 +4,8 @@ mod accounts;
 mod licenses;
 mod projects;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -52,6 +54,14 @@ impl SqliteStore {
     /// # Errors
     /// The file can't be opened or migrated, or a newer version migrated it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        // It holds activation secrets and password hashes. SQLite gives the files beside
+        // it (-wal, -shm) the same permissions.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(StoreError::File)?;
         let connection = Connection::open(path).map_err(failed("open its file"))?;
         Self::prepare(connection)
     }
@@ -203,6 +213,12 @@ mod tests {
         let path = folder.path().join("portal.db");
         let store = SqliteStore::open(&path).unwrap();
         transact::<_, StoreError>(&store, |tx| tx.set_meta("flavour", "lab")).unwrap();
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            use std::os::unix::fs::PermissionsExt as _;
+            let file = file.unwrap();
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{:?}", file.file_name());
+        }
         drop(store);
         let store = SqliteStore::open(&path).unwrap();
         let read = transact::<_, StoreError>(&store, |tx| tx.meta("flavour")).unwrap();
