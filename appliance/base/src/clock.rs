@@ -39,7 +39,10 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that asks the system"
+    )]
     fn utc_ms(&self) -> i64 {
         // A box whose battery failed may stand before 1970.
         match SystemTime::now().duration_since(UNIX_EPOCH) {
