@@ -142,7 +142,11 @@ async fn play(run: &Run, places: Places) -> Result<ExitCode> {
             last_lines(&lab.console(), 40)
         );
     }
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The one line that says what happened, and whether that is what had to happen.
@@ -150,12 +154,22 @@ fn verdict(report: &Report, broken: Option<Break>) -> (String, bool) {
     let seconds = report.seconds;
     match (broken, report.failed_step) {
         (None, None) => (
-            format!("The journey holds: {} steps in {seconds:.0} s", report.steps.len()),
+            format!(
+                "The journey holds: {} steps in {seconds:.0} s",
+                report.steps.len()
+            ),
             true,
         ),
-        (None, Some(step)) => (format!("The journey does not hold: step {step} failed"), false),
+        (None, Some(step)) => (
+            format!("The journey does not hold: step {step} failed"),
+            false,
+        ),
         (Some(part), None) => (
-            format!("broken {} was not caught at all (expected {})", part.name(), part.expected_step()),
+            format!(
+                "broken {} was not caught at all (expected {})",
+                part.name(),
+                part.expected_step()
+            ),
             false,
         ),
         (Some(part), Some(step)) => (

@@ -7,14 +7,7 @@ use crate::rooms::FileDownload;
 
 /// An answer that browsers save under the file's name.
 pub(crate) fn download(file: FileDownload) -> Response {
-    let name: String = file
-        .file_name
-        .chars()
-        .map(|letter| match letter {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' | '_' => letter,
-            _ => '_',
-        })
-        .collect();
+    let name = plain_name(&file.file_name);
     let headers = [
         (CONTENT_TYPE, file.content_type.to_owned()),
         (
@@ -23,6 +16,16 @@ pub(crate) fn download(file: FileDownload) -> Response {
         ),
     ];
     (headers, file.bytes).into_response()
+}
+
+/// A file name that can't leave the quotes of a header.
+pub(crate) fn plain_name(name: &str) -> String {
+    name.chars()
+        .map(|letter| match letter {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' | '_' => letter,
+            _ => '_',
+        })
+        .collect()
 }
 
 #[cfg(test)]

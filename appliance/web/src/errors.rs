@@ -34,7 +34,7 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-SES-003" => StatusCode::CONFLICT,
         "SG-SES-005" => StatusCode::TOO_MANY_REQUESTS,
         "SG-API-001" => StatusCode::BAD_REQUEST,
-        "SG-API-002" | "SG-CAM-004" => StatusCode::NOT_FOUND,
+        "SG-API-002" | "SG-CAM-004" | "SG-REC-006" => StatusCode::NOT_FOUND,
         "SG-API-003" => StatusCode::INTERNAL_SERVER_ERROR,
         "SG-API-004" | "SG-DOC-003" => StatusCode::PAYLOAD_TOO_LARGE,
         "SG-API-005" => StatusCode::FORBIDDEN,

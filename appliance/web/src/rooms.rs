@@ -213,11 +213,25 @@ pub trait RecordingRoom: Send + Sync {
         limit: u32,
     ) -> Result<Vec<RecordingView>, Problem>;
 
+    /// One recording, as far as it is whole; `file` as [`RecordingView::file`] says.
+    ///
+    /// # Errors
+    /// `SG-REC-001` recorder not running, `SG-REC-006` no such recording.
+    async fn open(&self, file: &str) -> Result<RecordedFile, Problem>;
+
     /// Disk and cameras now.
     ///
     /// # Errors
     /// `SG-REC-001` recorder not running.
     async fn status(&self) -> Result<StorageView, Problem>;
+}
+
+/// One recording's bytes.
+pub struct RecordedFile {
+    /// How many there are.
+    pub size_bytes: u64,
+    /// The bytes in order; ends early with a problem if the recorder does.
+    pub pieces: BoxStream<'static, Result<Bytes, Problem>>,
 }
 
 /// Live pictures.

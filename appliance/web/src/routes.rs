@@ -107,6 +107,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route(DELETE, "/api/v1/channels/{camera}", SignedIn, Api, cameras::release),
         route(GET, "/api/v1/gate", SignedIn, Api, gate::show),
         route(GET, "/api/v1/recordings", SignedIn, Api, recordings::list),
+        route(GET, "/api/v1/recordings/{*file}", SignedIn, Api, recordings::download),
         route(GET, "/api/v1/live/{camera}", SignedIn, Socket, live::open),
     ]
 }

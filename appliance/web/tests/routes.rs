@@ -54,7 +54,10 @@ async fn outcome(mut client: Client, method: &Method, path: &str, page: &str) ->
     };
     let (kind, body) = body(method, path, &csrf);
     let file = sealgate_pages::STYLE.file_name();
-    let real = path.replace("{camera}", CAMERA_A).replace("{file}", file);
+    let real = path
+        .replace("{camera}", CAMERA_A)
+        .replace("{file}", file)
+        .replace("{*file}", fakes::RECORDING);
     let mut request = Request::builder()
         .method(method)
         .uri(real)

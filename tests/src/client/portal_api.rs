@@ -97,7 +97,9 @@ impl PortalApi {
     /// # Errors
     /// Refused.
     pub async fn add_project(&self, name: &str) -> Result<String> {
-        let project = self.post("/api/v1/projects", &json!({ "name": name })).await?;
+        let project = self
+            .post("/api/v1/projects", &json!({ "name": name }))
+            .await?;
         id(&project)
     }
 

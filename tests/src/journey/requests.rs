@@ -25,7 +25,11 @@ pub async fn portal_issues(journey: &mut Journey<'_>, evidence: &mut Evidence) -
     let project = distributor.add_project("Warehouse").await?;
     let server = distributor.add_server(&project, "Gate house").await?;
 
-    let forged = changed(&journey.request, "channels", json!({ "used": 0, "wanted": 99 }))?;
+    let forged = changed(
+        &journey.request,
+        "channels",
+        json!({ "used": 0, "wanted": 99 }),
+    )?;
     let refused = distributor.order(&server, &forged, 1, true).await?;
     evidence.note("forged_request_answer", refused.code());
     ensure!(
@@ -33,13 +37,21 @@ pub async fn portal_issues(journey: &mut Journey<'_>, evidence: &mut Evidence) -
         "the portal took a request that was changed after the TPM signed it"
     );
 
-    let dry = distributor.order(&server, &journey.request, 1, true).await?;
+    let dry = distributor
+        .order(&server, &journey.request, 1, true)
+        .await?;
     evidence.note("dry_run", dry.success("see what the license would cost")?);
-    let issued = distributor.order(&server, &journey.request, 1, false).await?;
+    let issued = distributor
+        .order(&server, &journey.request, 1, false)
+        .await?;
     let mut issued = issued.success("issue the license")?;
     let file = issued["file"].take();
     evidence.note("issued", &issued);
-    must_equal("charged channels", &issued["charged"], json!({ "camera": 1 }))?;
+    must_equal(
+        "charged channels",
+        &issued["charged"],
+        json!({ "camera": 1 }),
+    )?;
     let file = file.as_str().context("the license is in the answer")?;
     journey.license = file.as_bytes().to_vec();
     let name = issued["file_name"].as_str().unwrap_or_default();
@@ -59,9 +71,13 @@ pub async fn license_of_another_box(journey: &mut Journey<'_>) -> Result<Vec<u8>
     let distributor = journey.lab.portal().sign_in().await?;
     let project = distributor.add_project("Harbour").await?;
     let server = distributor.add_server(&project, "Crane").await?;
-    let issued = distributor.order(&server, request.as_bytes(), 1, false).await?;
+    let issued = distributor
+        .order(&server, request.as_bytes(), 1, false)
+        .await?;
     let issued = issued.success("issue another box's license")?;
-    let file = issued["file"].as_str().context("the license is in the answer")?;
+    let file = issued["file"]
+        .as_str()
+        .context("the license is in the answer")?;
     Ok(file.as_bytes().to_vec())
 }
 

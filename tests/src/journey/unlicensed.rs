@@ -78,7 +78,11 @@ pub async fn floods_are_stopped(journey: &mut Journey<'_>, evidence: &mut Eviden
     }
     let recordings = api.recordings().await?;
     evidence.note("recordings", &recordings);
-    ensure!(recordings.is_empty(), "{} recordings without a license", recordings.len());
+    ensure!(
+        recordings.is_empty(),
+        "{} recordings without a license",
+        recordings.len()
+    );
     Ok(())
 }
 

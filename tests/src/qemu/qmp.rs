@@ -80,7 +80,7 @@ impl Qmp {
             .with_context(|| format!("QEMU did not answer {command}"))?
     }
 
-    /// Waits for an event; one that came since [`Self::forget_events`] counts.
+    /// Waits for an event; one that has come already counts.
     ///
     /// # Errors
     /// It did not come in time, or QEMU is gone.
@@ -94,11 +94,6 @@ impl Qmp {
         timeout(within, came)
             .await
             .with_context(|| format!("no event {name} from QEMU within {within:?}"))?
-    }
-
-    /// Events from before do not count any more.
-    pub fn forget_events(&mut self) {
-        self.events.clear();
     }
 
     async fn next(&mut self) -> Result<Value> {

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::another_box;
 use super::cameras::{BOX_PORT, CAMERA_A, CAMERA_B, Camera};
 use super::host_box::HostBox;
 use super::namespaces::Switch;
+use super::portal::Portal;
 use super::vm_box::VmBox;
 use super::{BootFacts, ResidentKib};
 use crate::browser::BrowserSetup;
@@ -27,7 +29,12 @@ pub struct Places {
 impl Places {
     /// The vendor's root keys that box and portal believe.
     pub fn vendor_roots(&self) -> PathBuf {
-        self.build.join("lab/vendor-roots.json")
+        self.vendor().join("vendor-roots.json")
+    }
+
+    /// The lab's vendor keys, which scripts/run makes.
+    pub fn vendor(&self) -> PathBuf {
+        self.build.join("lab/vendor")
     }
 }
 
@@ -77,6 +84,7 @@ pub struct Lab {
     camera_a: Camera,
     camera_b: Camera,
     switch: Switch,
+    portal: Portal,
     places: Places,
 }
 
@@ -93,12 +101,13 @@ impl Lab {
         let switch = Switch::create()?;
         let camera_a = Camera::start(&switch, CAMERA_A, &places.run).await?;
         let camera_b = Camera::start(&switch, CAMERA_B, &places.run).await?;
+        let portal = Portal::start(&places).await?;
         let folder = places.run.join("box");
         std::fs::create_dir_all(&folder).context("make the box's folder")?;
         let the_box = match kind {
-            Kind::Host => {
-                TheBox::Host(HostBox::new(&places.binaries, &folder, &places.vendor_roots()).await?)
-            }
+            Kind::Host => TheBox::Host(Box::new(
+                HostBox::new(&places.binaries, &folder, &places.vendor_roots()).await?,
+            )),
             Kind::Qemu => {
                 let image = places.build.join("image/lab");
                 TheBox::Vm(Box::new(VmBox::new(&image, &folder).await?))
@@ -111,6 +120,7 @@ impl Lab {
             camera_a,
             camera_b,
             switch,
+            portal,
             places,
         })
     }
@@ -180,6 +190,22 @@ impl Lab {
     /// The folder of the software TPM of this choice.
     pub fn tpm_folder(&self, choice: TpmChoice) -> Option<PathBuf> {
         tpm_folder(&self.places, choice)
+    }
+
+    /// The license portal.
+    pub fn portal(&self) -> &Portal {
+        &self.portal
+    }
+
+    /// A license request of a box that has the other TPM.
+    ///
+    /// # Errors
+    /// That TPM is in use, or makes no request.
+    pub async fn request_of_another_box(&self) -> Result<String> {
+        let tpm = self
+            .tpm_folder(TpmChoice::Another)
+            .context("a TPM has a folder")?;
+        another_box::request(tpm, self.places.vendor_roots()).await
     }
 
     /// The box's hardware address on the camera network.
@@ -299,7 +325,7 @@ impl Lab {
     }
 }
 
-fn tpm_folder(places: &Places, choice: TpmChoice) -> Option<PathBuf> {
+pub(super) fn tpm_folder(places: &Places, choice: TpmChoice) -> Option<PathBuf> {
     match choice {
         TpmChoice::Own => Some(places.run.join("tpm-own")),
         TpmChoice::Another => Some(places.run.join("tpm-another")),

@@ -5,6 +5,7 @@ pub mod cameras;
 pub mod host_box;
 mod lab;
 pub mod namespaces;
+pub mod portal;
 pub mod process;
 pub mod relay;
 pub mod vm_box;

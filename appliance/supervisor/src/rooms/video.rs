@@ -1,11 +1,12 @@
 //! Recordings and live pictures: asked of the recorder over its socket.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
 use sealgate_camera::CameraId;
 use sealgate_recorder_link::{self as link, ClientError, LiveVideo, RecorderClient};
 use sealgate_web::rooms::{
-    LiveFrame, LiveRoom, LiveStream, RecordingRoom, RecordingView, StorageView,
+    LiveFrame, LiveRoom, LiveStream, RecordedFile, RecordingRoom, RecordingView, StorageView,
 };
 use sealgate_words::{Problem, catalog};
 
@@ -60,6 +61,18 @@ impl RecordingRoom for Video {
             .collect())
     }
 
+    async fn open(&self, file: &str) -> Result<RecordedFile, Problem> {
+        let recording = self
+            .recorder
+            .file(file.to_owned())
+            .await
+            .map_err(|error| problem(&error, None))?;
+        Ok(RecordedFile {
+            size_bytes: recording.size_bytes(),
+            pieces: stream::unfold(Some(recording), next_piece).boxed(),
+        })
+    }
+
     async fn status(&self) -> Result<StorageView, Problem> {
         let status = self
             .recorder
@@ -82,6 +95,18 @@ impl LiveRoom for Video {
             .await
             .map_err(|error| problem(&error, Some(camera)))?;
         Ok(stream::unfold(Some(video), move |video| next_frame(video, camera)).boxed())
+    }
+}
+
+/// The next piece of a recording and what to go on with; nothing after the first problem.
+async fn next_piece(
+    recording: Option<link::RecordedFile>,
+) -> Option<(Result<Bytes, Problem>, Option<link::RecordedFile>)> {
+    let mut recording = recording?;
+    match recording.next().await {
+        Ok(Some(piece)) => Some((Ok(piece), Some(recording))),
+        Ok(None) => None,
+        Err(error) => Some((Err(problem(&ClientError::Link(error), None)), None)),
     }
 }
 

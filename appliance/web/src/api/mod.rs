@@ -46,6 +46,7 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
         cameras::release,
         gate::show,
         recordings::list,
+        recordings::download,
         live::open,
     ),
     components(schemas(crate::errors::ProblemSchema)),

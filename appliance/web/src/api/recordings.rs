@@ -1,8 +1,11 @@
 //! What was recorded.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -52,4 +55,29 @@ pub(crate) async fn list(
         recordings: app.rooms.recordings.list(only, limit).await?,
         storage: app.rooms.recordings.status().await?,
     }))
+}
+
+/// One recording, as MP4; what is still being written, as far as it is whole.
+#[utoipa::path(get, path = "/api/v1/recordings/{file}", tag = "recordings", security(("session" = [])),
+    params(("file" = String, Path, description = "Its path, as the list says")),
+    responses(
+        (status = 200, description = "The file", content_type = "video/mp4"),
+        (status = 404, description = "SG-REC-006: no such recording", body = ProblemSchema),
+        (status = 503, description = "SG-REC-001: the recorder is not running", body = ProblemSchema)))]
+pub(crate) async fn download(
+    State(app): State<App>,
+    Path(file): Path<String>,
+) -> ApiResult<Response> {
+    let recorded = app.rooms.recordings.open(&file).await?;
+    // `<camera>/<day>/<time>.mp4` is unique only as a whole.
+    let name = crate::download::plain_name(&file.replace('/', "_"));
+    let headers = [
+        (CONTENT_TYPE, "video/mp4".to_owned()),
+        (CONTENT_LENGTH, recorded.size_bytes.to_string()),
+        (
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+    ];
+    Ok((headers, Body::from_stream(recorded.pieces)).into_response())
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::StreamExt;
 use sealgate_base::{Clock, FakeClock, Shutdown, ShutdownTrigger};
 use sealgate_camera::{CameraId, StreamUrl};
@@ -24,6 +25,7 @@ pub mod client;
 pub const CODE: &str = "ABCD-EFGH";
 pub const PASSWORD: &str = "correct horse battery";
 pub const CAMERA_A: &str = "02000000000a-1";
+pub const RECORDING: &str = "02000000000a-1/2026-11-24/050338.123.mp4";
 pub const CAMERA_B: &str = "02000000000b-1";
 pub const NOW_UTC_MS: i64 = 1_795_500_000_000;
 
@@ -367,13 +369,24 @@ impl RecordingRoom for FakeBox {
     async fn list(&self, _: Option<CameraId>, limit: u32) -> Result<Vec<RecordingView>, Problem> {
         let recording = RecordingView {
             camera: CAMERA_A.parse().unwrap(),
-            file: "02000000000a-1/1795500000000.mp4".into(),
+            file: RECORDING.into(),
             start_utc_ms: NOW_UTC_MS - 60_000,
             duration_ms: 60_000,
             size_bytes: 2_400_000,
             growing: true,
         };
         Ok(vec![recording].into_iter().take(limit as usize).collect())
+    }
+
+    async fn open(&self, file: &str) -> Result<RecordedFile, Problem> {
+        if file != RECORDING {
+            return Err(problem("SG-REC-006"));
+        }
+        let pieces = [&b"ftyp"[..], b"moov"].map(|piece| Ok(Bytes::from_static(piece)));
+        Ok(RecordedFile {
+            size_bytes: 8,
+            pieces: futures::stream::iter(pieces).boxed(),
+        })
     }
 
     async fn status(&self) -> Result<StorageView, Problem> {
