@@ -3,17 +3,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::Uri;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::{Router, http};
 use sealgate_base::{Clock, Shutdown};
 use sealgate_words::Problem;
 use tokio::sync::Semaphore;
 use tower_http::trace::TraceLayer;
 
 use crate::attempts::Attempts;
+use crate::body;
 use crate::errors::{ApiProblem, missing, problem};
 use crate::guard::{Guard, guard, headers};
 use crate::pages::frame::Page;
@@ -167,17 +167,19 @@ pub fn router(rooms: Rooms, clock: Arc<dyn Clock>, shutdown: Shutdown) -> Router
         .with_state(app)
 }
 
-async fn nowhere(State(app): State<App>, uri: Uri) -> Response {
-    refuse(&app, &uri, missing("page"))
+async fn nowhere(State(app): State<App>, request: Request) -> Response {
+    refuse(&app, request, missing("page")).await
 }
 
-async fn wrong_method(State(app): State<App>, method: http::Method, uri: Uri) -> Response {
-    let problem = problem("SG-API-006", &[("method", method.as_str())]);
-    refuse(&app, &uri, problem)
+async fn wrong_method(State(app): State<App>, request: Request) -> Response {
+    let problem = problem("SG-API-006", &[("method", request.method().as_str())]);
+    refuse(&app, request, problem).await
 }
 
-fn refuse(app: &App, uri: &Uri, problem: Problem) -> Response {
-    if uri.path().starts_with("/api/") {
+async fn refuse(app: &App, request: Request, problem: Problem) -> Response {
+    let (head, body) = request.into_parts();
+    body::discard(&head.headers, body).await;
+    if head.uri.path().starts_with("/api/") {
         ApiProblem(problem).into_response()
     } else {
         Page::anonymous(app).problem(&problem)

@@ -26,6 +26,9 @@ const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 /// For the whole body.
 const TIME: Duration = Duration::from_secs(60);
 
+/// For a body that nobody looks at.
+const DISCARD_TIME: Duration = Duration::from_secs(10);
+
 /// Why a body was not read to its end.
 enum Unread {
     TooLarge,
@@ -65,6 +68,12 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Un
     tokio::time::timeout(TIME, reading)
         .await
         .unwrap_or(Err(Unread::Broken))
+}
+
+/// Reads what a refused request still sends, for a short while: many clients lose an answer
+/// that comes before they have sent everything.
+pub(crate) async fn discard(headers: &HeaderMap, body: Body) {
+    let _ = tokio::time::timeout(DISCARD_TIME, read(headers, body, 0)).await;
 }
 
 fn broken() -> Problem {

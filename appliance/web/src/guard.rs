@@ -13,6 +13,7 @@ use sealgate_pages::SECURITY_HEADERS;
 use sealgate_words::Problem;
 
 use crate::app::App;
+use crate::body;
 use crate::errors::{ApiProblem, problem};
 use crate::pages::frame::Page;
 use crate::routes::{Access, Kind};
@@ -33,7 +34,10 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let (mut head, body) = request.into_parts();
     let visitor = match guard.admit(&head).await {
         Ok(visitor) => visitor,
-        Err(response) => return *response,
+        Err(response) => {
+            body::discard(&head.headers, body).await;
+            return *response;
+        }
     };
     let new_form = (guard.kind == Kind::Page
         && visitor.session.is_none()

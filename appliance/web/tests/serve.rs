@@ -81,6 +81,17 @@ fn exchange(address: SocketAddr, witness: Arc<Witness>, request: Vec<u8>) -> Str
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// Four megabytes, sent to the end before the answer is read.
+fn upload(path: &str) -> Vec<u8> {
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nhost: nvr\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: 4000000\r\n\r\n"
+    )
+    .into_bytes();
+    request.resize(request.len() + 4_000_000, b'x');
+    request
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fingerprint_is_the_one_shown_and_a_large_upload_gets_its_answer() {
     let world = World::set_up();
@@ -103,11 +114,13 @@ async fn the_fingerprint_is_the_one_shown_and_a_large_upload_gets_its_answer() {
     let witness = Arc::new(Witness::default());
     let seen = Arc::clone(&witness);
     let answer = tokio::task::spawn_blocking(move || {
-        let mut request = b"POST /api/v1/sessions HTTP/1.1\r\nhost: nvr\r\nconnection: close\r\n\
-            content-type: application/json\r\ncontent-length: 4000000\r\n\r\n"
-            .to_vec();
-        request.resize(request.len() + 4_000_000, b'x');
-        exchange(listen, witness, request)
+        let refused = exchange(
+            listen,
+            Arc::clone(&witness),
+            upload("/api/v1/license/import"),
+        );
+        assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+        exchange(listen, witness, upload("/api/v1/sessions"))
     })
     .await
     .unwrap();

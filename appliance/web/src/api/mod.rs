@@ -101,7 +101,8 @@ mod tests {
         let registered: BTreeSet<(String, String)> = routes()
             .iter()
             .filter(|route| route.path.starts_with("/api/v1/"))
-            .map(|route| (route.path.to_owned(), route.method.to_string()))
+            // OpenAPI has no word for a parameter that spans slashes.
+            .map(|route| (route.path.replace("{*", "{"), route.method.to_string()))
             .collect();
         assert_eq!(described, registered);
     }

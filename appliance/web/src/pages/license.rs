@@ -32,7 +32,7 @@ pub(crate) async fn show(page: Page, query: Result<Query<Done>, QueryRejection>)
             html! { p { "What it allows is in force now. Keep the file: it can be imported here again." } },
         )
     });
-    page.show(view(&page, &license, message, html! {}))
+    page.show(view(&page, &license, message))
 }
 
 /// `POST /license/request`
@@ -44,18 +44,13 @@ pub(crate) async fn request(posted: Posted<Empty>) -> PageResult {
             let license = page.app.rooms.license.status().await;
             let message = Some(problem_panel(&problem, Tone::Bad));
             let status = crate::errors::status(&problem.code);
-            Ok(page.show_with(status, view(&page, &license, message, html! {})))
+            Ok(page.show_with(status, view(&page, &license, message)))
         }
     }
 }
 
-/// The page; `refused` says why a file was not taken.
-pub(crate) fn view<'a>(
-    page: &Page,
-    license: &LicenseView,
-    message: Option<Markup>,
-    refused: Markup,
-) -> View<'a> {
+/// The page; `message` says what was done just before, or why it was not.
+pub(crate) fn view<'a>(page: &Page, license: &LicenseView, message: Option<Markup>) -> View<'a> {
     let csrf = page.csrf();
     View {
         title: "License",
@@ -64,7 +59,7 @@ pub(crate) fn view<'a>(
             @if let Some(message) = message { (message) }
             (problem_panel(&license.state, license_tone(license)))
             div class="columns" {
-                (panel("Get or change a license", None, html! {}, steps(&csrf, &refused)))
+                (panel("Get or change a license", None, html! {}, steps(&csrf)))
                 div class="stack" {
                     (panel("What it allows", None, html! {}, allows(license)))
                     (panel("TPM of this box", None, html! {}, tpm(&license.tpm)))
@@ -75,7 +70,7 @@ pub(crate) fn view<'a>(
     }
 }
 
-fn steps(csrf: &str, refused: &Markup) -> Markup {
+fn steps(csrf: &str) -> Markup {
     html! {
         ol class="steps" {
             li { div {
@@ -96,7 +91,6 @@ fn steps(csrf: &str, refused: &Markup) -> Markup {
             li { div {
                 h3 { "Import the license file" }
                 p class="muted" { "First you see what would change; nothing changes before you confirm." }
-                (refused)
                 (form(
                     &Form {
                         action: "/license/check",

@@ -64,21 +64,16 @@ pub(crate) async fn import(posted: Posted<ConfirmForm>) -> PageResult {
     }
 }
 
-/// The license page with the reason where the file was chosen.
+/// The license page again, with the reason above it.
 async fn refused(page: &Page, problem: &Problem) -> Response {
     if problem.code == "SG-SES-007" {
         return page.problem(problem);
     }
     let license = page.app.rooms.license.status().await;
-    let reason = problem_panel(problem, Tone::Bad);
-    let message = Some(notice(
-        Tone::Bad,
-        "The file was not used.",
-        html! { p { "The reason stands below, at step 3." } },
-    ));
+    let message = Some(problem_panel(problem, Tone::Bad));
     page.show_with(
         status(&problem.code),
-        license::view(page, &license, message, reason),
+        license::view(page, &license, message),
     )
 }
 
