@@ -101,6 +101,8 @@ async fn run_lab(run: &Run) -> Result<ExitCode> {
             "Logs and state of this run are in {}",
             folder.path().display()
         );
+    } else {
+        folder.close().context("remove this run's folder")?;
     }
     outcome
 }

@@ -183,4 +183,14 @@ impl BoxApi {
         let list = list["recordings"].as_array();
         Ok(list.context("the recordings are a list")?.clone())
     }
+
+    /// `GET recordings/{file}`: one recording, as far as it is whole.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn recording(&self, file: &str) -> Result<Vec<u8>> {
+        let what = format!("GET recording {file}");
+        let request = self.request(Method::GET, &format!("/api/v1/recordings/{file}"));
+        self.send(request, &what).await?.bytes(&what)
+    }
 }

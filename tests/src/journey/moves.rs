@@ -96,16 +96,16 @@ async fn nothing_opens(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Re
     let license = api.license().await?;
     evidence.note("license", &license);
     must_equal("license in force", &license["ok"], false)?;
-    // Cameras were found again by now, and a session would have been opened.
+    // It was found again and judged by then, and a session would have been opened.
     let within = journey.deadline(Duration::from_secs(30));
-    let (camera, _) = until("camera A is seen again", within, async || {
+    let (camera, _) = until("camera A is found again and refused", within, async || {
         let camera = api.camera(CAMERA_A.mac).await?;
-        Ok((!camera["ip"].is_null()).then_some(camera))
+        must_equal("camera A's recording", &camera["recording"], Value::Null)?;
+        let is_judged = !camera["ip"].is_null() && camera["state"] == "refused";
+        Ok(is_judged.then_some(camera))
     })
     .await?;
     evidence.note("camera_a", &camera);
-    must_equal("camera A's state", &camera["state"], "refused")?;
-    must_equal("camera A's recording", &camera["recording"], Value::Null)?;
     let admitted = gate_view::admitted(&api.gate().await?)?;
     ensure!(admitted.is_empty(), "the gate is open for {admitted:?}");
     Ok(license)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Break, Journey, gate_view, must_equal};
+use super::{Break, Journey, gate_view, must_equal, until};
 use crate::attack::{Flood, Victim, flood};
 use crate::client::box_api::BoxApi;
 use crate::evidence::Evidence;
@@ -31,7 +31,7 @@ pub async fn floods_are_stopped(journey: &mut Journey<'_>, evidence: &mut Eviden
     evidence.note("control", control(journey)?);
 
     let api = journey.api()?.clone();
-    let before = counts(&api).await?;
+    let before = settled(&api, journey.deadline(Duration::from_secs(20))).await?;
     evidence.note("before", before);
     if journey.broken == Some(Break::Gate) {
         journey.lab.flush_gate_rules().await?;
@@ -115,6 +115,25 @@ fn control(journey: &mut Journey<'_>) -> Result<Value> {
         result.answers
     );
     Ok(json!({ "rtp_received": received, "answers": result.answers }))
+}
+
+/// The counts once nothing else adds to them: right after a start the box may still ask
+/// cameras more than the trickle lets them answer.
+async fn settled(api: &BoxApi, within: Duration) -> Result<Counts> {
+    let mut last = counts(api).await?;
+    let (settled, _) = until(
+        "drops from before the flood have ended",
+        within,
+        async || {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let now = counts(api).await?;
+            let is_quiet = now == last;
+            last = now;
+            Ok(is_quiet.then_some(now))
+        },
+    )
+    .await?;
+    Ok(settled)
 }
 
 async fn counts(api: &BoxApi) -> Result<Counts> {

@@ -6,7 +6,7 @@
 //! (verified root, sandboxes, systemd) is not here: the journey in QEMU covers that.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ impl HostBox {
             .arg(self.folder.join("sealgate-recorder"))
             .arg("--config")
             .arg(self.folder.join("recorder.toml"));
-        Process::start("recorder", &command, &self.folder.join("recorder.log"))
+        Process::start("recorder", &command, &self.recorder_log())
     }
 
     fn start_supervisor(&self, namespace: &Namespace, config: &Path) -> Result<Process> {
@@ -274,6 +274,11 @@ min_free_bytes = 67108864
         self.folder.join("console.log")
     }
 
+    /// What the recorder says.
+    pub fn recorder_log(&self) -> PathBuf {
+        self.folder.join("recorder.log")
+    }
+
     /// The rest of the first console line of this boot that has `prefix` in it.
     ///
     /// # Errors
@@ -297,19 +302,6 @@ min_free_bytes = 67108864
     pub fn flush_gate_rules(&self) -> Result<()> {
         let running = self.running.as_ref().context("the box is off")?;
         run(running.namespace.command("nft").args(["flush", "ruleset"])).map(drop)
-    }
-
-    /// A copy of one recording.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn fetch_recording(&self, file: &str) -> Result<PathBuf> {
-        let from = self.folder.join("recorder/recordings").join(file);
-        let to = self.folder.join("fetched.mp4");
-        std::fs::copy(&from, &to).with_context(|| format!("copy {}", from.display()))?;
-        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o644))
-            .context("make the copy readable")?;
-        Ok(to)
     }
 
     /// Resident memory of its two processes.

@@ -283,6 +283,14 @@ impl Lab {
         }
     }
 
+    /// Where the recorder's log is, among others perhaps.
+    pub fn recorder_log(&self) -> PathBuf {
+        match &self.the_box {
+            TheBox::Host(host) => host.recorder_log(),
+            TheBox::Vm(vm) => vm.console(),
+        }
+    }
+
     /// Where a browser on this machine finds the pages.
     pub fn pages_url(&self) -> String {
         match &self.the_box {
@@ -299,17 +307,6 @@ impl Lab {
         match &mut self.the_box {
             TheBox::Host(host) => host.flush_gate_rules(),
             TheBox::Vm(vm) => vm.flush_gate_rules().await,
-        }
-    }
-
-    /// A copy of one recording.
-    ///
-    /// # Errors
-    /// There is none.
-    pub async fn fetch_recording(&mut self, file: &str) -> Result<PathBuf> {
-        match &mut self.the_box {
-            TheBox::Host(host) => host.fetch_recording(file),
-            TheBox::Vm(vm) => vm.fetch_recording(file).await,
         }
     }
 

@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
 
 use super::namespaces::Switch;
 use super::process::resident_kib;
 use super::{BootFacts, Expectation, ResidentKib};
 use crate::qemu::{Accelerator, CameraNetwork, Image, Machine, Qemu};
 
-/// Where the guest reaches this machine's loopback, in QEMU's user network.
-const HOST_FROM_GUEST: &str = "10.0.2.2";
 /// What one look inside may take on real hardware.
 const LOOK: Duration = Duration::from_secs(20);
 
@@ -223,37 +221,6 @@ impl VmBox {
     /// The box does not answer.
     pub async fn flush_gate_rules(&mut self) -> Result<()> {
         self.look("nft flush ruleset").await.map(drop)
-    }
-
-    /// A copy of one recording.
-    ///
-    /// # Errors
-    /// There is none, or it could not be sent.
-    pub async fn fetch_recording(&mut self, file: &str) -> Result<PathBuf> {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .context("listen for the recording")?;
-        let port = listener.local_addr().context("find our own port")?.port();
-        let receive = async {
-            let (mut stream, _) = listener.accept().await.context("accept the recording")?;
-            let mut bytes = Vec::new();
-            stream
-                .read_to_end(&mut bytes)
-                .await
-                .context("receive the recording")?;
-            anyhow::Ok(bytes)
-        };
-        let command = format!(
-            "cat '/var/lib/sealgate-recorder/recordings/{file}' >/dev/tcp/{HOST_FROM_GUEST}/{port}"
-        );
-        let within = self.accelerator.patience(LOOK);
-        let (sent, received) =
-            tokio::join!(self.look(&command), tokio::time::timeout(within, receive));
-        sent?;
-        let bytes = received.context("the recording did not arrive in time")??;
-        let to = self.folder.join("fetched.mp4");
-        std::fs::write(&to, bytes).context("keep the recording")?;
-        Ok(to)
     }
 
     /// Resident memory of its two processes.
