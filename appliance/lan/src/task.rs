@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
+use sealgate_base::Clock;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::links::{self, Link};
 use crate::onvif::{DeviceInformation, device_information};
@@ -77,6 +79,7 @@ impl Lan {
     /// If the kernel's network tables can't be opened.
     pub fn start(
         config: LanConfig,
+        clock: Arc<dyn Clock>,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<LanHandle, LanError> {
         let (connection, netlink, _) = rtnetlink::new_connection().map_err(LanError::Netlink)?;
@@ -93,7 +96,7 @@ impl Lan {
             incoming,
             asked: JoinSet::new(),
             publish,
-            start: Instant::now(),
+            clock,
         };
         tokio::spawn(async move {
             tokio::select! {
@@ -115,7 +118,7 @@ struct Search {
     incoming: mpsc::Sender<Datagram>,
     asked: JoinSet<(String, Ipv4Addr, Result<DeviceInformation, LanError>)>,
     publish: watch::Sender<Vec<Sighting>>,
-    start: Instant,
+    clock: Arc<dyn Clock>,
 }
 
 impl Search {
@@ -276,13 +279,9 @@ impl Search {
     }
 
     fn now(&self) -> Now {
-        // A clock before 1970 counts as 1970: it is only shown.
-        let utc = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         Now {
-            monotonic: self.start.elapsed() + NOT_FIRST,
-            utc_ms: i64::try_from(utc.as_millis()).unwrap_or(i64::MAX),
+            monotonic: self.clock.monotonic() + NOT_FIRST,
+            utc_ms: self.clock.utc_ms(),
         }
     }
 }

@@ -122,7 +122,12 @@ fn start() -> LanHandle {
         probe_interval: Duration::from_secs(1),
         ..LanConfig::new(vec!["cam0".into(), "cam9".into()])
     };
-    Lan::start(config, std::future::pending()).unwrap()
+    Lan::start(
+        config,
+        std::sync::Arc::new(sealgate_base::SystemClock::new()),
+        std::future::pending(),
+    )
+    .unwrap()
 }
 
 /// Waits at most 20 s for what is seen to be `good`.

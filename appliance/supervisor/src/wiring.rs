@@ -94,6 +94,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
             probe_interval: config.probe_interval(),
             forget_after: FORGET_AFTER,
         },
+        Arc::clone(&clock),
         {
             let shutdown = shutdown.clone();
             async move { shutdown.requested().await }
