@@ -13,7 +13,7 @@ pub const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "SG-CAM-002",
-        cause: "All {total} places are used, so camera {camera} wasn't admitted.",
+        cause: "Every camera place of the license is used (places: {total}), so camera {camera} wasn't admitted.",
         effect: "This camera is not recorded; the others are.",
         cure: "Remove another camera, or order more channels from your distributor.",
         owner: Owner::Distributor,

@@ -62,7 +62,7 @@ pub const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "SG-STA-009",
-        cause: "License {license_id}, revision {revision}, is active with {camera_channels} camera places.",
+        cause: "License {license_id}, revision {revision}, is active. Camera places: {camera_channels}.",
         effect: "Cameras that have a place record.",
         cure: "Nothing to do.",
         owner: Owner::Nobody,
