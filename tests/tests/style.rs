@@ -319,12 +319,20 @@ fn shellcheck_has_nothing_to_say() {
 
 #[test]
 fn nothing_belongs_to_one_machine() {
-    // Put together here, so that this file does not contain them.
-    let paths = ["work", "root", "home"].map(|folder| format!("/{folder}/"));
+    // Put together here, so that this file does not contain them. Of root's home only
+    // what hides there: an initrd may well mount its root at a folder of that name.
+    let paths =
+        [["", "work", ""], ["", "home", ""], ["", "root", "."]].map(|parts| parts.join("/"));
     let mut found = Vec::new();
     for (path, text) in texts() {
         for (number, line) in text.lines().enumerate() {
-            if paths.iter().any(|path| line.contains(path.as_str())) {
+            let begins = |at: usize| {
+                let before = line[..at].chars().next_back();
+                before.is_none_or(|c| !c.is_alphanumeric() && !"_-.}".contains(c))
+            };
+            let is_local =
+                |path: &String| line.match_indices(path.as_str()).any(|(at, _)| begins(at));
+            if paths.iter().any(is_local) {
                 found.push(format!("{}:{}: {}", name(&path), number + 1, line.trim()));
             }
         }
