@@ -97,8 +97,11 @@ class Owner:
     def send(self, form):
         """Presses the form's button and waits for the page that follows."""
         button = form.locator("button[type=submit]").first
-        with self.page.expect_navigation():
+        with self.page.expect_navigation() as navigated:
             button.click()
+        answer = navigated.value
+        if answer is not None and answer.status >= 400:
+            raise Unexpected(f"the page answered {answer.status}: {self.look()}")
 
     # -- verbs -----------------------------------------------------------------------
 
