@@ -1,6 +1,6 @@
 //! The task that looks for cameras.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use crate::{Announcement, LanError, Sighting};
 /// How often the neighbour table is read. A dump of a few hundred entries takes less than
 /// a millisecond, and unlike events can't be lost or pile up when a device floods.
 const LOOK: Duration = Duration::from_secs(1);
+/// Devices probed by themselves between two looks.
+const MOST_PROBED_ALONE: usize = 64;
 /// Devices asked for their serial number at the same time.
 const ASK_AT_ONCE: usize = 4;
 /// Datagrams waiting to be parsed.
@@ -95,6 +97,7 @@ impl Lan {
             probers: BTreeMap::new(),
             incoming,
             asked: JoinSet::new(),
+            probed_alone: BTreeSet::new(),
             publish,
             clock,
         };
@@ -117,6 +120,8 @@ struct Search {
     probers: BTreeMap<String, Prober>,
     incoming: mpsc::Sender<Datagram>,
     asked: JoinSet<(String, Ipv4Addr, Result<DeviceInformation, LanError>)>,
+    /// Devices probed by themselves since the last look.
+    probed_alone: BTreeSet<(String, Ipv4Addr)>,
     publish: watch::Sender<Vec<Sighting>>,
     clock: Arc<dyn Clock>,
 }
@@ -193,6 +198,7 @@ impl Search {
             }
         };
         let now = self.now();
+        self.probed_alone.clear();
         for (interface, link) in &self.links {
             if let Some(neighbours) = neighbours.get(&link.index) {
                 self.tracker.neighbours(now, interface, neighbours);
@@ -235,6 +241,11 @@ impl Search {
                 .tracker
                 .announced(now, &interface, from, is_on_link, announcement);
         }
+        // Once between two looks at the neighbour table: the answer to this probe comes back
+        // here before the table was read, and would ask again and again.
+        let unknown = unknown
+            && self.probed_alone.len() < MOST_PROBED_ALONE
+            && self.probed_alone.insert((interface.clone(), from));
         if let Some(prober) = self.probers.get(&interface).filter(|_| unknown)
             && let Err(error) = prober.ask(from).await
         {

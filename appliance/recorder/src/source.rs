@@ -91,6 +91,7 @@ fn from_words(words: &str) -> SourceError {
         }
     }
     let line = line.strip_prefix("RTSP framing error: ").unwrap_or(&line);
+    let line = line.strip_prefix("Invalid RTSP message: ").unwrap_or(line);
     let line = line.split("; buffered").next().unwrap_or(line);
     SourceError::Rtsp(line.to_owned())
 }
@@ -238,7 +239,7 @@ mod tests {
             ),
             (
                 "RTSP framing error: Invalid RTSP message: byte 0: method; buffered:\n00 01",
-                "the camera's answer is not understood: Invalid RTSP message: byte 0: method",
+                "the camera's answer is not understood: byte 0: method",
             ),
         ] {
             assert_eq!(from_words(words).to_string(), expected);

@@ -16,7 +16,7 @@ use sealgate_kernel_gate::{Admission, KernelGate, KernelGateError};
 use sealgate_lan::{Location, Sighting, locate};
 use sealgate_recorder_link::{DesiredCamera, DesiredSet, RecorderClient};
 use sealgate_store::{Channel, KnownCamera, Store, StoreError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::license_desk::Standing;
 
@@ -25,6 +25,8 @@ const ROUND: Duration = Duration::from_secs(5);
 /// How soon a round that failed is repeated.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long a page waits for a decision.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a fresh start waits for the first camera to be seen.
 const FIRST_SIGHTINGS: Duration = Duration::from_secs(3);
 
@@ -41,6 +43,8 @@ pub struct Picture {
     pub gate_in_force: bool,
     /// The recorder has the desired set.
     pub recorder_told: bool,
+    /// Questions up to this one are answered by it.
+    pub answers: u64,
     /// When the round ended, of the monotonic clock.
     pub at: Duration,
 }
@@ -73,7 +77,7 @@ pub struct Desk {
 /// Asks the desk for a round, and shows what the last one did.
 #[derive(Clone)]
 pub struct DeskHandle {
-    asked: Arc<Notify>,
+    asked: Arc<watch::Sender<u64>>,
     picture: watch::Receiver<Arc<Picture>>,
 }
 
@@ -83,41 +87,46 @@ impl DeskHandle {
         Arc::clone(&self.picture.borrow())
     }
 
-    /// A channel was given or taken: decide again, and return when that is done.
+    /// A channel was given or taken: decide again, and return when that is done, or after
+    /// ten seconds.
     pub async fn decide_again(&self) -> Arc<Picture> {
+        let mut mine = 0;
+        self.asked.send_modify(|asked| {
+            *asked += 1;
+            mine = *asked;
+        });
         let mut picture = self.picture.clone();
-        picture.borrow_and_update();
-        self.asked.notify_one();
-        // The round that is under way may have read the channels before the change: only
-        // the one after it is sure to know. An error means that the box is shutting down.
-        for _ in 0..2 {
-            if picture.changed().await.is_err() {
-                break;
-            }
-            self.asked.notify_one();
-        }
-        Arc::clone(&picture.borrow())
+        // A round that was under way may have read the channels before the change: only one
+        // that began afterwards counts. It fails to come only while the box shuts down or
+        // the TPM holds up the first check; the page then shows what was decided last.
+        let round = picture.wait_for(|picture| picture.answers >= mine);
+        let _ = tokio::time::timeout(PATIENCE, round).await;
+        self.picture()
     }
 }
 
 /// Starts the desk's task.
 pub fn start(desk: Desk, shutdown: Shutdown) -> DeskHandle {
-    let asked = Arc::new(Notify::new());
+    let (asked, questions) = watch::channel(0);
     let (sender, picture) = watch::channel(Arc::new(Picture::default()));
-    tokio::spawn(run(desk, sender, Arc::clone(&asked), shutdown));
-    DeskHandle { asked, picture }
+    tokio::spawn(run(desk, sender, questions, shutdown));
+    DeskHandle {
+        asked: Arc::new(asked),
+        picture,
+    }
 }
 
 async fn run(
     mut desk: Desk,
     picture: watch::Sender<Arc<Picture>>,
-    asked: Arc<Notify>,
+    mut questions: watch::Receiver<u64>,
     shutdown: Shutdown,
 ) {
     let mut last = Arc::new(Picture::default());
     desk.wait_for_first_facts(&shutdown).await;
     loop {
-        let next = match desk.round(&last).await {
+        let answers = *questions.borrow_and_update();
+        let next = match desk.round(&last, answers).await {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(
@@ -127,6 +136,7 @@ async fn run(
                 Picture {
                     gate_in_force: false,
                     recorder_told: false,
+                    answers,
                     ..(*last).clone()
                 }
             }
@@ -141,7 +151,7 @@ async fn run(
         picture.send_replace(Arc::clone(&last));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = asked.notified() => {}
+            changed = questions.changed() => if changed.is_err() { break },
             changed = desk.sightings.changed() => if changed.is_err() { break },
             changed = desk.license.changed() => if changed.is_err() { break },
             () = shutdown.requested() => break,
@@ -172,7 +182,7 @@ impl Desk {
         }
     }
 
-    async fn round(&mut self, last: &Picture) -> Result<Picture, RoundError> {
+    async fn round(&mut self, last: &Picture, answers: u64) -> Result<Picture, RoundError> {
         let sightings = self.sightings.borrow_and_update().clone();
         let standing = Arc::clone(&self.license.borrow_and_update());
         let seen = newly_seen(&sightings, &last.sightings);
@@ -219,6 +229,7 @@ impl Desk {
             decisions,
             gate_in_force,
             recorder_told,
+            answers,
             at: self.clock.monotonic(),
         })
     }
