@@ -22,4 +22,4 @@ pub use import::{ImportError, ImportReport};
 pub use license_box::{BoxNames, LicenseBox};
 pub use outcome::CheckOutcome;
 pub use request::RequestError;
-pub use words::{state_problem, tpm_problem};
+pub use words::{date, state_problem, tpm_problem};

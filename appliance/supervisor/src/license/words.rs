@@ -104,7 +104,7 @@ fn words(code: &str, values: &[(&str, &str)]) -> Problem {
 
 /// An absolute date that reads the same everywhere: the box does not know the reader's
 /// time zone.
-fn date(time: Timestamp) -> String {
+pub fn date(time: Timestamp) -> String {
     time.strftime("%-d %B %Y, %H:%M UTC").to_string()
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use sealgate_base::Clock;
 use sealgate_camera::CameraId;
 use sealgate_gate::Assignment;
@@ -18,7 +17,7 @@ use sealgate_web::rooms::{
 use sealgate_words::Problem;
 
 use crate::camera_desk::DeskHandle;
-use crate::license::{CheckOutcome, ImportError, ImportReport, state_problem, tpm_problem};
+use crate::license::{CheckOutcome, ImportError, ImportReport, date, state_problem, tpm_problem};
 use crate::license_desk::{LicenseDesk, Standing};
 use crate::rooms::{blocking, entry};
 
@@ -129,10 +128,6 @@ impl License {
             ],
         )
     }
-}
-
-fn date(time: Timestamp) -> String {
-    time.strftime("%-d %B %Y, %H:%M UTC").to_string()
 }
 
 fn state_of(standing: &Standing) -> Problem {
