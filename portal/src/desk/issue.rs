@@ -328,6 +328,7 @@ impl Desk {
             },
             validity: Validity::default(),
             issued_at: Timestamp::from_second(issued_utc_s).unwrap_or_else(|_| self.now()),
+            revocation_list: None,
         };
         Ok(LicenseFile {
             id: tpm.file_id(made.revision),
