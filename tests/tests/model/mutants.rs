@@ -143,12 +143,10 @@ impl PortalRules for Mutant {
                     ask = Ask::Issue(had.counts.clone());
                 }
             }
-            Mutation::ReissueWhatWasProven => {
-                if ask == Ask::Reissue {
-                    let had = row.newest_up_to(row.proven, seen.at_utc_s);
-                    let had = had.ok_or(Refusal::NothingToReissue)?;
-                    ask = Ask::Issue(had.counts.clone());
-                }
+            Mutation::ReissueWhatWasProven if ask == Ask::Reissue => {
+                let had = row.newest_up_to(row.proven, seen.at_utc_s);
+                let had = had.ok_or(Refusal::NothingToReissue)?;
+                ask = Ask::Issue(had.counts.clone());
             }
             Mutation::NeverAgain => {
                 for license in &mut row.issued {
