@@ -5,7 +5,7 @@ use serde_json::json;
 use super::accounts::{check_counts, visible_distributor};
 use super::charge::Changes;
 use super::projects::visible_server;
-use super::request::{Admitted, admit};
+use super::request::{Admitted, Makers, admit};
 use super::{Actor, Desk, DeskError};
 use crate::journal::{HardwareRecord, Record};
 use crate::rules::{Counts, Custody, Observation, Refusal, Rules};
@@ -131,8 +131,8 @@ impl Desk {
     ) -> Result<Hardware, DeskError> {
         actor.must_be_admin()?;
         check_note(note)?;
-        let roots = self.transact(|tx| Ok(tx.ek_roots()?))?;
-        let admitted = admit(request, &roots, self.flavour)?;
+        let makers = self.transact(|tx| Ok(Makers::read(tx)?))?;
+        let admitted = admit(request, &makers, self.flavour)?;
         let outcome: Result<Hardware, DeskError> = self.transact_journaled(|tx, journaled| {
             let mut tpm =
                 (tx.tpm(&admitted.identity)?).ok_or(DeskError::NotFound { what: "box" })?;

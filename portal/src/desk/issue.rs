@@ -6,7 +6,7 @@ use super::accounts::check_counts;
 use super::charge::{Changes, check_balance};
 use super::lost_journal::journals_lost;
 use super::projects::visible_server;
-use super::request::{Admitted, admit};
+use super::request::{Admitted, Makers, admit};
 use super::{Actor, Desk, DeskError};
 use crate::journal::{ProvenRecord, Record};
 use crate::rules::{
@@ -117,11 +117,11 @@ impl Desk {
             Ask::Reissue => {}
         }
         // Who may not know of the server does not learn what its request is worth.
-        let roots = self.transact(|tx| {
+        let makers = self.transact(|tx| {
             visible_server(tx, actor, order.server)?;
-            Ok(tx.ek_roots()?)
+            Ok(Makers::read(tx)?)
         })?;
-        let admitted = admit(order.request, &roots, self.flavour)?;
+        let admitted = admit(order.request, &makers, self.flavour)?;
 
         let outcome: Outcome = self.transact_journaled(|tx, journaled| {
             self.issue_in(tx, actor, order, &admitted, journaled)

@@ -39,7 +39,7 @@ pub use issue::{Issuance, Order};
 pub use licenses::ServerLicenses;
 pub use lost_journal::{JournalLost, restore_without_journal};
 pub use projects::{ProjectView, ServerView};
-pub use roots::{EkRootFile, add_ek_roots, list_ek_roots};
+pub use roots::{EkRootFile, add_ek_roots, list_ek_roots, set_self_declared};
 pub use setup::{FirstAdmin, Initialised, PASSWORD_LINK_HOURS, initialise, initialise_on};
 
 /// The database's file in the data folder.
@@ -59,6 +59,8 @@ mod fact {
     pub(super) const JOURNAL_HEAD: &str = "journal_head";
     /// How many journals were lost; absent while none was.
     pub(super) const JOURNALS_LOST: &str = "journals_lost";
+    /// `allowed` where TPMs without a certificate are believed, too.
+    pub(super) const SELF_DECLARED_TPMS: &str = "self_declared_tpms";
 }
 
 /// Tells the time. Tests bring their own.

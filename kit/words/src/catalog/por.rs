@@ -244,6 +244,27 @@ pub const ENTRIES: &[Entry] = &[
         owner: Owner::Support,
     },
     Entry {
+        code: "SG-POR-060",
+        cause: "This is no key id: a key id has 32 digits of lower-case hex.",
+        effect: "No key was revoked; nothing changed.",
+        cure: "Use the key id that 'sealgate-portal keys init' or 'keys renew' printed.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-POR-061",
+        cause: "The list of revoked keys in the portal's keys' folder is not signed by a pinned root.",
+        effect: "No licenses are made until this is mended. Licenses in use still work.",
+        cure: "Whoever runs the portal: copy the list again from the offline folder of the root key.",
+        owner: Owner::Support,
+    },
+    Entry {
+        code: "SG-POR-062",
+        cause: "A certificate authority can't be of class self_declared: that class is for TPMs without a certificate.",
+        effect: "It was not added; everything else still works.",
+        cure: "Give the class of the maker's TPMs, or use 'sealgate-portal roots self-declared allow'.",
+        owner: Owner::You,
+    },
+    Entry {
         code: "SG-POR-074",
         cause: "The journal is there and fits the database: nothing is lost.",
         effect: "Nothing was changed.",
