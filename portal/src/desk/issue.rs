@@ -137,6 +137,7 @@ impl Desk {
         let mut tpm = self.tpm_of(tx, actor, &server, admitted)?;
         let before = tpm.row.clone();
         let seen = Observation {
+            at_utc_s: self.now().as_second(),
             counter: admitted.request.counter().counter,
             proof_of: proof_of(tx, &tpm, admitted)?,
             credits: tpm.class.credits(),
@@ -327,6 +328,7 @@ impl Desk {
             },
             validity: Validity::default(),
             issued_at: Timestamp::from_second(issued_utc_s).unwrap_or_else(|_| self.now()),
+            revocation_list: None,
         };
         Ok(LicenseFile {
             id: tpm.file_id(made.revision),
@@ -335,6 +337,7 @@ impl Desk {
             from: made.from,
             to: made.to,
             counts: made.counts.clone(),
+            term: made.term,
             activation_secret,
             request_sha256: admitted.request.payload_sha256(),
             text: self.signer.sign(payload)?.to_text(),
@@ -371,6 +374,7 @@ impl Desk {
             from: file.from,
             to: file.to,
             counts: file.counts.clone(),
+            term: file.term,
             activation_secret: *file.activation_secret,
             request_sha256: file.request_sha256,
             text: file.text.clone(),

@@ -81,7 +81,7 @@ pub fn init(
             public_key: root.public_key(),
             class: flavour,
         }],
-        revoked_keys: std::iter::empty().collect(),
+        revocation_list: None,
     };
     write_new(folder, ROOT_KEY_FILE, 0o600, pem(&root_seed).as_bytes())?;
     write_new(

@@ -66,6 +66,8 @@ impl Vendor {
     }
 
     fn roots_revoking<const N: usize>(&self, revoked: [String; N]) -> VendorRoots {
+        let issued_at = "2026-11-20T00:00:00Z".parse().unwrap();
+        let list = self.root.revoke(self.flavour, 1, revoked.into(), issued_at);
         let file = VendorRootsFile {
             flavour: self.flavour,
             roots: vec![RootEntry {
@@ -73,7 +75,7 @@ impl Vendor {
                 public_key: self.root.public_key(),
                 class: self.flavour,
             }],
-            revoked_keys: revoked.into(),
+            revocation_list: Some(list.to_text().into_bytes()),
         };
         file.for_flavour(self.flavour).unwrap()
     }
@@ -111,11 +113,12 @@ impl Vendor {
             entitlements: Entitlements::cameras(channels),
             validity: Validity::default(),
             issued_at: request.payload().created_at,
+            revocation_list: None,
         };
         change(&mut payload);
         let (from, to) = match &payload.binding {
             Binding::Tpm(binding) => (binding.from, binding.to),
-            Binding::Other { .. } => (0, 0),
+            _ => (0, 0),
         };
         let text = SignedLicense::issue(payload, &self.issuing, &self.certificate)
             .unwrap()
@@ -143,7 +146,7 @@ pub fn wrap(ek: &TpmPublic, ak_name: &TpmName, secret: &[u8; 32]) -> (Vec<u8>, V
 pub fn binding(payload: &mut LicensePayload) -> &mut TpmBinding {
     match &mut payload.binding {
         Binding::Tpm(binding) => binding,
-        Binding::Other { .. } => panic!("only TPM licenses here"),
+        _ => panic!("only TPM licenses here"),
     }
 }
 

@@ -170,12 +170,14 @@ fn refused_files_change_nothing() {
         payload.validity = Validity {
             not_before: Some("2027-01-01T00:00:00Z".parse().unwrap()),
             not_after: None,
+            term: None,
         };
     });
     refuses_changed("expired", "SG-LIC-016", |payload| {
         payload.validity = Validity {
             not_before: None,
             not_after: Some("2026-11-01T00:00:00Z".parse().unwrap()),
+            term: None,
         };
     });
 }
@@ -185,9 +187,9 @@ fn a_binding_of_another_kind_is_refused_as_such() {
     let bench = Bench::new();
     bench.start().boot();
     let request = bench.start().export_request(0, 4).unwrap();
-    let dongle = bench.vendor.issue_dongle(&request);
+    let later = bench.vendor.issue_later(&request);
     assert_eq!(
-        refusal(bench.start().import(dongle.as_bytes(), false)),
+        refusal(bench.start().import(later.as_bytes(), false)),
         "SG-LIC-018"
     );
 }
@@ -247,12 +249,14 @@ fn edited(license: &str) -> Vec<u8> {
 }
 
 impl Vendor {
-    /// A license that is bound to a dongle, which this version can't check.
-    fn issue_dongle(&self, request: &str) -> String {
+    /// A license with a binding of a later version, which this one can't check.
+    fn issue_later(&self, request: &str) -> String {
         let change = |payload: &mut LicensePayload| {
             payload.binding = Binding::Other {
-                kind: "dongle".to_owned(),
-                value: [("kind".to_owned(), "dongle".into())].into_iter().collect(),
+                kind: "enclave".to_owned(),
+                value: [("kind".to_owned(), "enclave".into())]
+                    .into_iter()
+                    .collect(),
             };
         };
         self.issue_with(request, 4, change).text

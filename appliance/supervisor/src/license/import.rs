@@ -205,7 +205,7 @@ impl LicenseBox {
 
     fn read_license(&self, document: &[u8]) -> Result<VerifiedLicense, ImportError> {
         let license = SignedLicense::parse(document)?;
-        let license = license.verify(&self.roots, self.roots.revocations())?;
+        let license = license.verify(&self.roots, &self.roots.revocations())?;
         license.tpm_binding()?;
         Ok(license)
     }

@@ -215,4 +215,32 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Whoever runs the portal: look into its log; certify a new issuing key if the old one's dates are over.",
         owner: Owner::Support,
     },
+    Entry {
+        code: "SG-POR-070",
+        cause: "The last day of this license is over already.",
+        effect: "No license was made. The box's present license still works.",
+        cure: "Choose a later last day.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-POR-071",
+        cause: "{serial} was reported as failed or lost, and its channels were given to another box.",
+        effect: "No license was made. Support was told that this box was seen again.",
+        cure: "Send the box back to the vendor, or ask support if the report was wrong.",
+        owner: Owner::Support,
+    },
+    Entry {
+        code: "SG-POR-072",
+        cause: "{serial} was not reported as failed or lost.",
+        effect: "Nothing was changed.",
+        cure: "Look up the serial number again, or report the box first.",
+        owner: Owner::Support,
+    },
+    Entry {
+        code: "SG-POR-073",
+        cause: "The license counter of this box stands at {counter} and has to be {needed} at least before the box is taken back.",
+        effect: "Its channels stay written off.",
+        cure: "Raise the counter on the box that came back, create a new request there and upload it.",
+        owner: Owner::Support,
+    },
 ];
