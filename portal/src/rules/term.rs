@@ -159,9 +159,8 @@ mod tests {
             most_days: 30,
             times: 1,
         };
-        let check = |kind, count, days, had| {
-            policy.check(&Counts::of(kind, count), 5, 5 + days * DAY, had)
-        };
+        let check =
+            |kind, count, days, had| policy.check(&Counts::of(kind, count), 5, 5 + days * DAY, had);
         assert_eq!(check("camera", 8, 30, 0), Ok(()));
         assert_eq!(check("camera", 8, 30, 1), Err(TrialRefusal::Had));
         assert_eq!(

@@ -27,7 +27,7 @@ use sealgate_license::vendor::Flavour;
 use sealgate_portal::desk::DeskError;
 
 pub use fake_tpm::{FakeTpm, Lies};
-pub use nvr::{Disk, Nvr, open_channels};
+pub use nvr::{Disk, Nvr, TpmSnapshot, open_channels};
 pub use portal::{Backup, Distributor, License, Portal};
 pub use software_key::SoftwareKey;
 

@@ -1,5 +1,6 @@
 //! A box: a TPM, a disk, and the supervisor's license code.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use sealgate_base::FakeClock;
@@ -18,6 +19,9 @@ use crate::swtpm::Swtpm;
 /// The files of a license folder, as a copy of the disk holds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk(Vec<(String, Vec<u8>)>);
+
+/// A copy of a virtual TPM, which only its hypervisor can make.
+pub struct TpmSnapshot(TempDir);
 
 /// How many camera channels the gate opens after a check.
 pub fn open_channels(outcome: &CheckOutcome) -> u32 {
@@ -180,5 +184,28 @@ impl Nvr {
     /// TPM2_NV_UndefineSpace of the counter.
     pub fn undefine(&self) {
         raw_tpm::undefine_counter(&self.tpm.address());
+    }
+
+    /// Copies the TPM while it is off.
+    pub fn snapshot_tpm(&mut self) -> TpmSnapshot {
+        let snapshot = tempfile::tempdir().unwrap();
+        self.tpm.cut_power().unwrap();
+        copy_files(&self.tpm.folder().join("state"), snapshot.path());
+        self.tpm.power_on().unwrap();
+        TpmSnapshot(snapshot)
+    }
+
+    /// Puts the copy in the TPM's place.
+    pub fn restore_tpm(&mut self, snapshot: &TpmSnapshot) {
+        self.tpm.cut_power().unwrap();
+        copy_files(snapshot.0.path(), &self.tpm.folder().join("state"));
+        self.tpm.power_on().unwrap();
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }

@@ -113,10 +113,17 @@ impl Portal {
     /// `sealgate-portal roots add`. A product portal believes no lab root, so there the
     /// software TPM's maker passes for one of discrete TPMs.
     pub fn believe(&self, maker: &EkRoots) {
-        let class = match self.desk().flavour() {
-            Flavour::Lab => TrustClass::Lab,
-            Flavour::Product => TrustClass::Hardware,
-        };
+        self.believe_as(
+            maker,
+            match self.desk().flavour() {
+                Flavour::Lab => TrustClass::Lab,
+                Flavour::Product => TrustClass::Hardware,
+            },
+        );
+    }
+
+    /// The same with another class, before the box's first request.
+    pub fn believe_as(&self, maker: &EkRoots, class: TrustClass) {
         let (store, flavour) = open_store(&Places::in_folder(self.folder())).unwrap();
         for (class, der) in [(Some(class), &maker.root), (None, &maker.intermediate)] {
             let file = EkRootFile {

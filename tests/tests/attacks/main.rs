@@ -12,6 +12,7 @@ mod counters;
 mod disks;
 mod files;
 mod keys;
+mod limits;
 mod portals;
 mod table;
 mod vendors;

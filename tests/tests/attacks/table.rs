@@ -3,27 +3,32 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Every test of an attack, by its file's text.
-fn tests() -> BTreeSet<String> {
+/// Every test whose name begins so, by its file's text.
+fn tests(begin: &str) -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks");
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         for line in text.lines() {
-            if let Some(rest) = line.strip_prefix("fn attack_") {
-                let (name, _) = rest.split_once('(').unwrap();
-                names.insert(format!("attack_{name}"));
+            if let Some(name) = line.strip_prefix("fn ")
+                && name.starts_with(begin)
+            {
+                let (name, _) = name.split_once('(').unwrap();
+                names.insert(name.to_owned());
             }
         }
     }
     names
 }
 
+fn page() -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/attacks.md");
+    std::fs::read_to_string(page).unwrap()
+}
+
 /// The cells of each row of the page's table that has a number.
 fn rows() -> Vec<Vec<String>> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/attacks.md");
-    std::fs::read_to_string(page)
-        .unwrap()
+    page()
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
         .map(|line| {
@@ -50,5 +55,15 @@ fn the_table_names_every_test_and_no_other() {
             named.insert(name.to_owned());
         }
     }
-    assert_eq!(named, tests());
+    assert_eq!(named, tests("attack_"));
+}
+
+#[test]
+fn the_stated_limits_name_their_tests() {
+    let page = page();
+    let limits = tests("limit_");
+    assert!(!limits.is_empty());
+    for name in limits {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
 }

@@ -1,8 +1,11 @@
 //! Keys that must not sign for this box.
 
+use std::path::Path;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sealgate_license::state::LicenseState;
-use sealgate_license::vendor::{Flavour, VendorRootsFile};
-use sealgate_portal::signer::ROOTS_FILE;
+use sealgate_license::vendor::{Flavour, RootKey, VendorRoots, VendorRootsFile};
+use sealgate_portal::signer::{ROOT_KEY_FILE, ROOTS_FILE};
 use sealgate_tests::licensing::{Nvr, World, open_channels};
 
 #[test]
@@ -46,15 +49,7 @@ fn attack_18_a_license_by_a_revoked_key() {
     let (nvr, active) = world.licensed("NVR-0193", &north, 16);
     // With the stolen issuing key the thief makes what he likes.
     let stolen = world.issue(&nvr, &nvr.request(64), 64).unwrap();
-    let revoked = |nvr: &Nvr| {
-        let file = std::fs::read(world.portal.folder().join("keys").join(ROOTS_FILE)).unwrap();
-        let mut file = VendorRootsFile::parse(file).unwrap();
-        file.revoked_keys = [world.portal.desk().signer().key_id()].into();
-        nvr.start_with(
-            nvr.tpm.address(),
-            file.for_flavour(world.flavour()).unwrap(),
-        )
-    };
+    let revoked = |nvr: &Nvr| nvr.start_with(nvr.tpm.address(), revoking_roots(&world));
 
     let import = revoked(&nvr).import(stolen.text.as_bytes(), false);
     assert_eq!(import.unwrap_err().code(), "SG-LIC-003");
@@ -66,4 +61,30 @@ fn attack_18_a_license_by_a_revoked_key() {
     assert_eq!(nvr.read("pending.lic"), None);
     assert_eq!(nvr.counter(), active.to);
     world.nothing_extra_opens(&[&nvr]);
+}
+
+/// What a later firmware pins, after the issuing key was stolen.
+fn revoking_roots(world: &World) -> VendorRoots {
+    let keys = world.portal.folder().join("keys");
+    let file = std::fs::read(keys.join(ROOTS_FILE)).unwrap();
+    let mut file = VendorRootsFile::parse(file).unwrap();
+    let list = root_key(&keys).revoke(
+        world.flavour(),
+        1,
+        [world.portal.desk().signer().key_id()].into(),
+        world.portal.desk().now(),
+    );
+    file.revocation_list = Some(list.to_text().into_bytes());
+    file.for_flavour(world.flavour()).unwrap()
+}
+
+/// The root's private key, from its PKCS#8 file (RFC 8410, 7: the seed is at byte 16).
+fn root_key(keys: &Path) -> RootKey {
+    let pem = std::fs::read_to_string(keys.join(ROOT_KEY_FILE)).unwrap();
+    let digits: String = pem
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .collect();
+    let der = STANDARD.decode(digits).unwrap();
+    RootKey::from_seed(der[16..48].try_into().unwrap())
 }
