@@ -7,6 +7,7 @@ pub mod client;
 pub mod evidence;
 pub mod journey;
 pub mod licensing;
+pub mod model;
 pub mod qemu;
 pub mod swtpm;
 pub mod tour;

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::accounts::check_counts;
 use super::charge::{Changes, check_balance};
 use super::projects::visible_server;
-use super::request::{Admitted, admit};
+use super::request::{Admitted, Makers, admit};
 use super::{Actor, Desk, DeskError};
 use crate::journal::{
     DistributorRef, IssuedRecord, ProjectRef, ProvenRecord, Record, ServerRef, TpmRef,
@@ -107,11 +107,11 @@ impl Desk {
             check_counts(counts)?;
         }
         // Who may not know of the server does not learn what its request is worth.
-        let roots = self.transact(|tx| {
+        let makers = self.transact(|tx| {
             visible_server(tx, actor, order.server)?;
-            Ok(tx.ek_roots()?)
+            Ok(Makers::read(tx)?)
         })?;
-        let admitted = admit(order.request, &roots, self.flavour)?;
+        let admitted = admit(order.request, &makers, self.flavour)?;
 
         let mut journaled = false;
         let result: Result<Outcome, DeskError> =

@@ -1,17 +1,17 @@
 //! The license portal behind its pages.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use sealgate_base::{Clock as _, FakeClock};
-use sealgate_license::vendor::{Flavour, VendorRoots};
+use sealgate_license::vendor::{Flavour, VendorRoots, VendorRootsFile};
 use sealgate_portal::desk::{
     Actor, Desk, DeskError, EkRootFile, FirstAdmin, Issuance, OpenError, Order, Places,
     add_ek_roots, initialise, open_store,
 };
 use sealgate_portal::rules::{Ask, Counts};
-use sealgate_portal::signer;
+use sealgate_portal::signer::{self, ROOTS_FILE};
 use sealgate_portal::store::{DistributorId, ServerId};
 use sealgate_portal::trust::TrustClass;
 use tempfile::TempDir;
@@ -70,6 +70,7 @@ pub struct Backup(TempDir);
 /// The portal, open unless it is being restored.
 pub struct Portal {
     folder: TempDir,
+    keys: PathBuf,
     desk: Option<Desk>,
     admin: Actor,
     clock: Arc<FakeClock>,
@@ -85,10 +86,11 @@ impl Portal {
         signer::init(&places.keys, flavour, now, &mut rng).unwrap();
         let first = FirstAdmin::WithPassword(PASSWORD.to_owned().into());
         initialise(&places, flavour, ADMIN, &first, now, &mut rng).unwrap();
-        let desk = open(folder.path(), &clock).unwrap();
+        let desk = open(&places, &clock).unwrap();
         let admin = desk.sign_in(ADMIN, PASSWORD).unwrap().actor;
         Self {
             folder,
+            keys: places.keys,
             desk: Some(desk),
             admin,
             clock,
@@ -238,15 +240,44 @@ impl Portal {
     }
 
     fn open(&mut self) -> Result<(), OpenError> {
-        self.desk = Some(open(self.folder.path(), &self.clock)?);
+        self.desk = Some(open(&self.places(), &self.clock)?);
         Ok(())
+    }
+
+    fn places(&self) -> Places {
+        Places {
+            keys: self.keys.clone(),
+            ..Places::in_folder(self.folder())
+        }
+    }
+
+    /// The issuing key was stolen: the root revokes it and certifies the next one, with
+    /// which the portal goes on. Gives what the next firmware pins.
+    pub fn revoke_issuing_key(&mut self) -> VendorRoots {
+        let flavour = self.desk().flavour();
+        let now = self.desk().now();
+        let stolen = self.desk().signer().key_id();
+        let root_folder = Places::in_folder(self.folder()).keys;
+        signer::revoke(&root_folder, [stolen], now).unwrap();
+        assert!(
+            open(&self.places(), &self.clock).is_err(),
+            "a portal does not go on with a revoked key"
+        );
+        let next = self.folder().join("next-keys");
+        signer::renew(&root_folder, &next, now, &mut rand::rng()).unwrap();
+        self.keys = next;
+        self.desk = None;
+        self.open().unwrap();
+        let file = std::fs::read(root_folder.join(ROOTS_FILE)).unwrap();
+        let file = VendorRootsFile::parse(file).unwrap();
+        file.for_flavour(flavour).unwrap()
     }
 }
 
-fn open(folder: &Path, clock: &Arc<FakeClock>) -> Result<Desk, OpenError> {
+fn open(places: &Places, clock: &Arc<FakeClock>) -> Result<Desk, OpenError> {
     let clock = Arc::clone(clock);
     let now = move || Timestamp::from_millisecond(clock.utc_ms()).unwrap();
-    Desk::open(&Places::in_folder(folder), None, Arc::new(now))
+    Desk::open(places, None, Arc::new(now))
 }
 
 fn copy_database(from: &Path, to: &Path) {

@@ -3,7 +3,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use sealgate_license::tpm_wire::{AK_TEMPLATE, COUNTER_INDEX, COUNTER_SIZE_BYTES};
+use sealgate_license::tpm_wire::{
+    AK_TEMPLATE, COUNTER_INDEX, COUNTER_SIZE_BYTES, NV_AUTHREAD, NV_NO_DA, NV_OWNERREAD,
+};
 use sealgate_tpm::TpmAddress;
 
 const ENDORSEMENT: u32 = 0x4000_000B;
@@ -94,13 +96,30 @@ pub fn clear(address: &TpmAddress) {
 
 /// TPM2_NV_DefineSpace at the counter's index.
 pub fn define_counter(address: &TpmAddress, attributes: u32, size: u16) {
-    let mut public = COUNTER_INDEX.to_be_bytes().to_vec();
+    define(address, COUNTER_INDEX, attributes, size);
+}
+
+fn define(address: &TpmAddress, index: u32, attributes: u32, size: u16) {
+    let mut public = index.to_be_bytes().to_vec();
     public.extend([0x00, 0x0B]);
     public.extend(attributes.to_be_bytes());
     public.extend([0, 0]);
     public.extend(size.to_be_bytes());
     let parameters = [vec![0, 0], sized(&public)].concat();
     assert_eq!(owner_command(address, 0x12A, &[OWNER], 1, &parameters), 0);
+}
+
+/// Writes an ordinary NV index, as a maker or an owner does.
+pub fn write_nv(address: &TpmAddress, index: u32, contents: &[u8]) {
+    const OWNERWRITE: u32 = 1 << 1;
+    let attributes = OWNERWRITE | NV_OWNERREAD | NV_AUTHREAD | NV_NO_DA;
+    define(address, index, attributes, contents.len() as u16);
+    // In pieces that every TPM takes.
+    for (piece, bytes) in contents.chunks(512).enumerate() {
+        let offset = (512 * piece as u16).to_be_bytes();
+        let write = [&sized(bytes)[..], &offset].concat();
+        assert_eq!(owner_command(address, 0x137, &[OWNER, index], 1, &write), 0);
+    }
 }
 
 /// TPM2_NV_UndefineSpace of the counter.

@@ -1,6 +1,6 @@
 //! Which worlds are explored. Each leaves something out, to go deeper in the rest.
 
-use sealgate_portal::rules::{GRACE, Rules};
+use sealgate_portal::rules::Rules;
 
 use super::state::Amount;
 
@@ -21,7 +21,7 @@ pub struct Configuration {
     pub waiting: usize,
     /// How far apart licenses are.
     pub spacing: u16,
-    /// The box's grace.
+    /// The box's grace: [`sealgate_portal::rules::GRACE`].
     pub grace: u16,
     /// Does the owner increment, undefine and clear?
     pub tpm: bool,
@@ -49,7 +49,7 @@ const PLAIN: Configuration = Configuration {
     papers: 5,
     waiting: 2,
     spacing: 4,
-    grace: GRACE as u16,
+    grace: 2,
     tpm: true,
     disk: false,
     replays: true,
@@ -65,7 +65,7 @@ pub const ALL: [Configuration; 7] = [
     // Issue, return and re-issue, old requests, an owner who plays with his TPM.
     Configuration {
         name: "one-box",
-        depth: 6,
+        depth: 5,
         ..PLAIN
     },
     // Two boxes that share what was bought.
@@ -73,7 +73,7 @@ pub const ALL: [Configuration; 7] = [
         name: "two-boxes",
         boxes: 2,
         papers: 3,
-        depth: 4,
+        depth: 5,
         ..PLAIN
     },
     // Imports cut anywhere, disks lost, restored and cloned, TPM2_Clear between cuts.
@@ -84,7 +84,7 @@ pub const ALL: [Configuration; 7] = [
         papers: 3,
         disk: true,
         replays: false,
-        depth: 5,
+        depth: 6,
         ..PLAIN
     },
     // Attestation keys outside the TPM, with any counter.
@@ -92,7 +92,7 @@ pub const ALL: [Configuration; 7] = [
         name: "foreign-keys",
         asks: &[[1, 0], [2, 1]],
         foreign: true,
-        depth: 5,
+        depth: 6,
         ..PLAIN
     },
     // Hardware written off, taken back, sold again.
@@ -102,7 +102,7 @@ pub const ALL: [Configuration; 7] = [
         asks: &[[1, 0], [2, 1]],
         papers: 3,
         write_offs: 2,
-        depth: 5,
+        depth: 6,
         ..PLAIN
     },
     // The database comes out of a backup, the journal is there.
@@ -125,7 +125,7 @@ pub const ALL: [Configuration; 7] = [
         tpm: false,
         restores: 2,
         journal_lost: true,
-        depth: 12,
+        depth: 9,
         ..PLAIN
     },
 ];

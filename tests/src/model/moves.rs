@@ -24,8 +24,8 @@ pub enum Want {
 /// One step. Boxes and licenses by their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
-    /// The owner increments the counter.
-    Increment(u8),
+    /// The owner increments the counter so often.
+    Increment(u8, u16),
     /// The owner increments it up to a license's `to`; so does import.
     RaiseTo(u8, u8),
     /// TPM2_NV_UndefineSpace.
@@ -77,7 +77,9 @@ pub fn moves(state: &State, world: &Configuration) -> Vec<Move> {
         let licenses = || (0..tpm.papers.len()).map(short);
         all.extend(licenses().map(|number| Move::RaiseTo(n, number)));
         if world.tpm {
-            all.extend([Move::Increment(n), Move::Undefine(n)]);
+            // Once, and past the next license.
+            all.extend([1, world.spacing].map(|by| Move::Increment(n, by)));
+            all.push(Move::Undefine(n));
             all.extend([Move::Define(n), Move::Clear(n)]);
         }
         if world.disk {
@@ -152,7 +154,7 @@ impl State {
     }
 
     fn at_the_box(&mut self, step: Move, world: &Configuration) -> bool {
-        let (Move::Increment(b)
+        let (Move::Increment(b, _)
         | Move::RaiseTo(b, _)
         | Move::Undefine(b)
         | Move::Define(b)
@@ -167,7 +169,7 @@ impl State {
         };
         let tpm = &mut self.boxes[usize::from(b)];
         match step {
-            Move::Increment(_) if tpm.defined => tpm.counter += 1,
+            Move::Increment(_, by) if tpm.defined => tpm.counter += by,
             Move::RaiseTo(_, number) if tpm.defined => {
                 tpm.counter = tpm.counter.max(tpm.papers[usize::from(number)].to);
             }
@@ -300,6 +302,7 @@ impl State {
             return false;
         }
         self.write_offs += 1;
+        self.approved[b] = amount(&row.charged);
         self.portal.rows[b] = SmallRow::close(&row);
         self.note(Entry::WrittenOff(short(b)));
         true
@@ -326,6 +329,7 @@ impl State {
         {
             return false;
         }
+        self.approved[b] = [0, 0];
         self.portal.rows[b] = SmallRow::close(&row);
         self.note(Entry::Back(short(b), counter));
         true
@@ -407,6 +411,7 @@ impl State {
     pub(super) fn hash_box(&self, b: usize, hasher: &mut impl Hasher) {
         let row = |portal: &Portal| (portal.rows[b].clone(), portal.foreign[b].clone());
         self.boxes[b].hash(hasher);
+        self.approved[b].hash(hasher);
         row(&self.portal).hash(hasher);
         self.backup.as_ref().map(row).hash(hasher);
         for entry in &self.portal.journal {

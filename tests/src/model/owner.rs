@@ -42,6 +42,14 @@ impl State {
                 ));
             }
         }
+        for (row, approved) in self.portal.rows.iter().zip(self.approved) {
+            if row.is_written_off() && !self.lost && !covers(approved, row.charged) {
+                return Err(format!(
+                    "{:?} are written off and {approved:?} were approved",
+                    row.charged
+                ));
+            }
+        }
         let charged = self.portal.charged();
         if !self.lost && !covers(world.bought, charged) {
             return Err(format!(

@@ -92,6 +92,8 @@ pub struct State {
     pub lost: bool,
     /// How often hardware was written off.
     pub write_offs: u8,
+    /// What support approved for each box that is written off.
+    pub approved: [Amount; BOXES],
 }
 
 impl State {
@@ -109,6 +111,7 @@ impl State {
             restores: 0,
             lost: false,
             write_offs: 0,
+            approved: [[0, 0]; BOXES],
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Keys that must not sign for this box.
 
-use std::path::Path;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sealgate_license::entitlements::Entitlements;
+use sealgate_license::license_document::SignedLicense;
 use sealgate_license::state::LicenseState;
-use sealgate_license::vendor::{Flavour, RootKey, VendorRoots, VendorRootsFile};
-use sealgate_portal::signer::{ROOT_KEY_FILE, ROOTS_FILE};
-use sealgate_tests::licensing::{Nvr, World, open_channels};
+use sealgate_license::vendor::{Flavour, IssuingKey, KeyCertificate, VendorRootsFile};
+use sealgate_portal::signer::{CERTIFICATE_FILE, ISSUING_KEY_FILE, ROOTS_FILE};
+use sealgate_tests::licensing::{License, Portal, World, open_channels};
 
 #[test]
 fn attack_17_a_lab_license_on_a_product() {
@@ -45,46 +45,65 @@ fn attack_17_a_lab_license_on_a_product() {
 #[test]
 fn attack_18_a_license_by_a_revoked_key() {
     let mut world = World::new();
-    let north = world.distributor("North", 64);
-    let (nvr, active) = world.licensed("NVR-0193", &north, 16);
-    // With the stolen issuing key the thief makes what he likes.
-    let stolen = world.issue(&nvr, &nvr.request(64), 64).unwrap();
-    let revoked = |nvr: &Nvr| nvr.start_with(nvr.tpm.address(), revoking_roots(&world));
+    let north = world.distributor("North", 128);
+    let (nvr, _) = world.licensed("NVR-0193", &north, 16);
+    let thief = Thief::copies(&world.portal);
+    let next_firmware = world.portal.revoke_issuing_key();
 
-    let import = revoked(&nvr).import(stolen.text.as_bytes(), false);
+    // With the stolen key he makes of each license what he likes: for a box with the next
+    // firmware, in vain.
+    let honest = world.issue(&nvr, &nvr.request(20), 20).unwrap();
+    let before = nvr.counter();
+    let mut updated = nvr.start_with(nvr.tpm.address(), next_firmware);
+    let import = updated.import(thief.with_channels(&honest, 64).as_bytes(), false);
     assert_eq!(import.unwrap_err().code(), "SG-LIC-003");
-    assert_eq!(nvr.counter(), active.to, "nothing was changed");
-    // Nor by way of an import that power is said to have cut.
-    nvr.put("pending.lic", &stolen.text);
-    let outcome = revoked(&nvr).boot();
-    assert_eq!(open_channels(&outcome), 16, "what is in use stays in use");
-    assert_eq!(nvr.read("pending.lic"), None);
-    assert_eq!(nvr.counter(), active.to);
+    assert_eq!(nvr.counter(), before, "nothing was changed");
+    // What the owner had of that key, he keeps.
+    assert_eq!(open_channels(&updated.boot()), 16);
+
+    // A box with the old firmware learns it from its next license, and remembers.
+    nvr.import(&honest.text).unwrap();
+    let next = world.issue(&nvr, &nvr.request(24), 24).unwrap();
+    assert_eq!(nvr.refuses(&thief.with_channels(&next, 64)), "SG-LIC-003");
+    assert_eq!(nvr.open(), 20);
+    nvr.import(&next.text).unwrap();
+    assert_eq!(nvr.open(), 24);
     world.nothing_extra_opens(&[&nvr]);
 }
 
-/// What a later firmware pins, after the issuing key was stolen.
-fn revoking_roots(world: &World) -> VendorRoots {
-    let keys = world.portal.folder().join("keys");
-    let file = std::fs::read(keys.join(ROOTS_FILE)).unwrap();
-    let mut file = VendorRootsFile::parse(file).unwrap();
-    let list = root_key(&keys).revoke(
-        world.flavour(),
-        1,
-        [world.portal.desk().signer().key_id()].into(),
-        world.portal.desk().now(),
-    );
-    file.revocation_list = Some(list.to_text().into_bytes());
-    file.for_flavour(world.flavour()).unwrap()
+/// Has copied the portal's issuing key.
+struct Thief {
+    key: IssuingKey,
+    certificate: KeyCertificate,
 }
 
-/// The root's private key, from its PKCS#8 file (RFC 8410, 7: the seed is at byte 16).
-fn root_key(keys: &Path) -> RootKey {
-    let pem = std::fs::read_to_string(keys.join(ROOT_KEY_FILE)).unwrap();
-    let digits: String = pem
-        .lines()
-        .filter(|line| !line.starts_with("-----"))
-        .collect();
-    let der = STANDARD.decode(digits).unwrap();
-    RootKey::from_seed(der[16..48].try_into().unwrap())
+impl Thief {
+    fn copies(portal: &Portal) -> Self {
+        let keys = portal.folder().join("keys");
+        let pem = std::fs::read_to_string(keys.join(ISSUING_KEY_FILE)).unwrap();
+        let digits: String = pem
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
+        // PKCS#8 (RFC 8410, 7): the seed begins at byte 16.
+        let der = STANDARD.decode(digits).unwrap();
+        let certificate = std::fs::read(keys.join(CERTIFICATE_FILE)).unwrap();
+        Self {
+            key: IssuingKey::from_seed(der[16..48].try_into().unwrap()),
+            certificate: KeyCertificate::parse(certificate).unwrap(),
+        }
+    }
+
+    /// The same license for more channels, without the list that betrays him.
+    fn with_channels(&self, license: &License, channels: u32) -> String {
+        let mut payload = SignedLicense::parse(&license.text)
+            .unwrap()
+            .unverified_payload()
+            .clone();
+        payload.entitlements = Entitlements::cameras(channels);
+        payload.revocation_list = None;
+        SignedLicense::issue(payload, &self.key, &self.certificate)
+            .unwrap()
+            .to_text()
+    }
 }

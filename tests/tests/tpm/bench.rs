@@ -15,7 +15,7 @@ use sealgate_license::{
 use sealgate_portal::evidence::make_credential;
 use sealgate_supervisor::license::{BoxNames, ImportError, LicenseBox, LicenseFiles};
 pub use sealgate_tests::licensing::raw_tpm::{
-    clear, define_counter, own, owner_command, undefine_counter,
+    clear, define_counter, own, owner_command, undefine_counter, write_nv,
 };
 use sealgate_tests::swtpm::Swtpm;
 use sealgate_tpm::{Tpm, TpmAddress};
@@ -27,8 +27,9 @@ const START_UTC_MS: i64 = 1_795_478_400_000;
 
 /// A vendor with one root and one issuing key.
 pub struct Vendor {
+    seed: u8,
     root: RootKey,
-    issuing: IssuingKey,
+    pub issuing: IssuingKey,
     certificate: KeyCertificate,
     flavour: Flavour,
 }
@@ -45,6 +46,7 @@ impl Vendor {
             "2028-01-01T00:00:00Z".parse().unwrap(),
         );
         Self {
+            seed,
             root,
             issuing,
             certificate,
@@ -66,8 +68,7 @@ impl Vendor {
     }
 
     fn roots_revoking<const N: usize>(&self, revoked: [String; N]) -> VendorRoots {
-        let issued_at = "2026-11-20T00:00:00Z".parse().unwrap();
-        let list = self.root.revoke(self.flavour, 1, revoked.into(), issued_at);
+        let list = self.revocation_list(1, revoked);
         let file = VendorRootsFile {
             flavour: self.flavour,
             roots: vec![RootEntry {
@@ -75,9 +76,31 @@ impl Vendor {
                 public_key: self.root.public_key(),
                 class: self.flavour,
             }],
-            revocation_list: Some(list.to_text().into_bytes()),
+            revocation_list: Some(list.into_bytes()),
         };
         file.for_flavour(self.flavour).unwrap()
+    }
+
+    /// A list of revoked keys, as the root makes it.
+    pub fn revocation_list<const N: usize>(&self, sequence: u64, revoked: [String; N]) -> String {
+        let issued_at = "2026-11-20T00:00:00Z".parse().unwrap();
+        self.root
+            .revoke(self.flavour, sequence, revoked.into(), issued_at)
+            .to_text()
+    }
+
+    /// The same vendor with its next issuing key.
+    pub fn with_next_key(&self) -> Self {
+        let mut next = Self::new(self.seed, self.flavour);
+        next.issuing = IssuingKey::from_seed(&[self.seed ^ 0x40; 32]);
+        next.certificate = next.root.certify(
+            "issuing 2",
+            next.issuing.public_key(),
+            next.flavour,
+            "2026-11-01T00:00:00Z".parse().unwrap(),
+            "2028-11-01T00:00:00Z".parse().unwrap(),
+        );
+        next
     }
 
     /// A license for who made the request, as changed by `change`.

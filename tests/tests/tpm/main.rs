@@ -11,5 +11,6 @@ mod boot;
 mod cuts;
 mod identity;
 mod import;
+mod make_credential;
 mod qualify;
 mod request;
