@@ -242,6 +242,8 @@ pub const ENTRIES: &[Entry] = &[
         effect: "Its channels stay written off.",
         cure: "Raise the counter on the box that came back, create a new request there and upload it.",
         owner: Owner::Support,
+    },
+    Entry {
         code: "SG-POR-060",
         cause: "This is no key id: a key id has 32 digits of lower-case hex.",
         effect: "No key was revoked; nothing changed.",
