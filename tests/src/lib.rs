@@ -1,10 +1,12 @@
 //! Harness and journeys: QEMU, swtpm, cameras, portal, browser.
 
 pub mod attack;
+pub mod bench;
 pub mod browser;
 pub mod client;
 pub mod evidence;
 pub mod journey;
+pub mod licensing;
 pub mod model;
 pub mod qemu;
 pub mod swtpm;

@@ -42,7 +42,7 @@ impl Tpm {
             Ok(counter) if counter.written => return Ok(()),
             Ok(counter) => counter.index,
             Err(TpmError::NotProvisioned) => {
-                define(&mut context)?;
+                define(&mut context, COUNTER_INDEX)?;
                 Counter::find(&mut context)?.index
             }
             Err(error) => return Err(error),
@@ -140,10 +140,11 @@ impl Counter {
     }
 }
 
-fn define(context: &mut Context) -> Result<(), TpmError> {
+/// Defines an index just as the license counter's.
+pub(crate) fn define(context: &mut Context, index: u32) -> Result<(), TpmError> {
     let public = || {
         NvPublic::builder()
-            .with_nv_index(NvIndexTpmHandle::new(COUNTER_INDEX)?)
+            .with_nv_index(NvIndexTpmHandle::new(index)?)
             .with_index_name_algorithm(HashingAlgorithm::Sha256)
             .with_index_attributes(NvIndexAttributes::try_from(COUNTER_ATTRIBUTES)?)
             .with_data_area_size(usize::from(COUNTER_SIZE_BYTES))
@@ -158,7 +159,7 @@ fn define(context: &mut Context) -> Result<(), TpmError> {
     Ok(())
 }
 
-fn increment(context: &mut Context, counter: &NvIndex) -> Result<(), TpmError> {
+pub(crate) fn increment(context: &mut Context, counter: &NvIndex) -> Result<(), TpmError> {
     context
         .execute_with_session(EMPTY_PASSWORD, |context| {
             context.nv_increment(NvAuth::NvIndex(counter.handle), counter.handle)
@@ -166,7 +167,7 @@ fn increment(context: &mut Context, counter: &NvIndex) -> Result<(), TpmError> {
         .map_err(TpmError::Increment)
 }
 
-fn read(context: &mut Context, counter: &NvIndex) -> Result<u64, TpmError> {
+pub(crate) fn read(context: &mut Context, counter: &NvIndex) -> Result<u64, TpmError> {
     let data = counter.read(context, usize::from(COUNTER_SIZE_BYTES))?;
     let data = data.try_into().map_err(|_| TpmError::Garbage {
         what: "a counter that has not 8 bytes",

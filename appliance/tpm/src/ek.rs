@@ -124,7 +124,11 @@ impl LoadedEk {
         self.kind
     }
 
-    fn name(&self) -> TpmName {
+    pub(crate) fn handle(&self) -> KeyHandle {
+        self.handle
+    }
+
+    pub(crate) fn name(&self) -> TpmName {
         TpmName::of(self.kind.name_algorithm(), &[&self.public])
     }
 

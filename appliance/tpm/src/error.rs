@@ -97,6 +97,12 @@ pub enum TpmError {
     /// TPM2_NV_Increment (Part 3, 31.8) failed.
     #[error("cannot increment the license counter")]
     Increment(#[source] tss_esapi::Error),
+    /// TPM2_NV_UndefineSpace (Part 3, 31.4) of the trial counter failed.
+    #[error("cannot remove the trial counter")]
+    UndefineTrial(#[source] tss_esapi::Error),
+    /// TPM2_Clear (Part 3, 24.6) failed.
+    #[error("cannot clear the TPM")]
+    Clear(#[source] tss_esapi::Error),
     /// TPM2_CreatePrimary (Part 3, 24.1) of the attestation key failed.
     #[error("cannot derive the attestation key")]
     CreateAk(#[source] tss_esapi::Error),
@@ -178,6 +184,8 @@ impl TpmError {
             Self::ReadCapability(source)
             | Self::ReadNvPublic { source, .. }
             | Self::DefineCounter(source)
+            | Self::UndefineTrial(source)
+            | Self::Clear(source)
             | Self::CreateAk(source)
             | Self::CreateEk { source, .. }
             | Self::CreateEpoch(source)

@@ -7,7 +7,7 @@
 //! Answers are untrusted: sizes are bounded, and what is proven is judged by
 //! `sealgate-license`, not here.
 //!
-//! Deliberately absent: TPM2_Clear, any change of hierarchy passwords, and the license
+//! Deliberately absent: TPM2_Clear (but for [`qualify`], where a person asked for it), any change of hierarchy passwords, and the license
 //! itself. All calls block; a discrete TPM can take many seconds for an RSA key.
 
 mod address;
@@ -16,6 +16,7 @@ mod der;
 mod ek;
 mod error;
 mod identity;
+pub mod qualify;
 mod raw;
 mod rc;
 mod tpm;

@@ -89,6 +89,8 @@ pub(crate) struct Certified {
     pub attest: Vec<u8>,
     /// TPMT_SIGNATURE.
     pub signature: Vec<u8>,
+    /// How often the TPM asked to be asked again.
+    pub resubmissions: u32,
 }
 
 trait Wire: Read + Write {}
@@ -178,7 +180,7 @@ fn exchange(
     // The key goes first, whatever became of the certification.
     let flushed = command(wire, TPM_CC_FLUSH_CONTEXT, &[], 0, &ak.to_be_bytes(), false);
     let certified = certified?;
-    flushed?;
+    let resubmissions = created.resubmissions + certified.resubmissions + flushed?.resubmissions;
 
     let mut created = Answer::new(TPM_CC_CREATE_PRIMARY, &created.parameters);
     let mut answer = Answer::new(TPM_CC_NV_CERTIFY, &certified.parameters);
@@ -186,6 +188,7 @@ fn exchange(
         ak_public: created.sized()?.to_vec(),
         attest: answer.sized()?.to_vec(),
         signature: answer.rest.to_vec(),
+        resubmissions,
     })
 }
 
@@ -201,6 +204,7 @@ struct Response {
     /// 0 if the command gives no handle.
     handle: u32,
     parameters: Vec<u8>,
+    resubmissions: u32,
 }
 
 /// One command (Part 1, 18) with `authorisations` empty-password authorisations.
@@ -265,6 +269,7 @@ fn command(
         return Ok(Response {
             handle,
             parameters: parameters.to_vec(),
+            resubmissions,
         });
     }
 }

@@ -1,11 +1,6 @@
 //! A box with a software TPM, and a vendor that issues licenses for it.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use sealgate_base::FakeClock;
 use sealgate_license::{
@@ -19,6 +14,9 @@ use sealgate_license::{
 };
 use sealgate_portal::evidence::make_credential;
 use sealgate_supervisor::license::{BoxNames, ImportError, LicenseBox, LicenseFiles};
+pub use sealgate_tests::licensing::raw_tpm::{
+    clear, define_counter, own, owner_command, undefine_counter, write_nv,
+};
 use sealgate_tests::swtpm::Swtpm;
 use sealgate_tpm::{Tpm, TpmAddress};
 use sha2::{Digest as _, Sha256};
@@ -284,89 +282,4 @@ pub fn refusal(result: Result<impl Sized, ImportError>) -> &'static str {
 /// Days on the box's clock.
 pub fn days(days: u64) -> Duration {
     Duration::from_hours(24 * days)
-}
-
-/// What an owner does to a TPM with other software: one command with empty-password
-/// authorisations for its first `authorisations` handles. Gives the response code.
-pub fn owner_command(
-    address: &TpmAddress,
-    code: u32,
-    handles: &[u32],
-    authorisations: u32,
-    parameters: &[u8],
-) -> u32 {
-    let TpmAddress::Swtpm { host, port } = address else {
-        panic!("swtpm on TCP")
-    };
-    let mut body: Vec<u8> = handles
-        .iter()
-        .flat_map(|handle| handle.to_be_bytes())
-        .collect();
-    body.extend((9 * authorisations).to_be_bytes());
-    for _ in 0..authorisations {
-        body.extend([0x40, 0, 0, 9, 0, 0, 0, 0, 0]);
-    }
-    body.extend(parameters);
-    let mut command = vec![0x80, 0x02];
-    command.extend((10 + body.len() as u32).to_be_bytes());
-    command.extend(code.to_be_bytes());
-    command.extend(body);
-    let mut stream = TcpStream::connect((host.as_str(), *port)).unwrap();
-    stream.write_all(&command).unwrap();
-    let mut answer = [0; 10];
-    stream.read_exact(&mut answer).unwrap();
-    u32::from_be_bytes(answer[6..].try_into().unwrap())
-}
-
-const OWNER: u32 = 0x4000_0001;
-const LOCKOUT: u32 = 0x4000_000A;
-const COUNTER: u32 = sealgate_license::tpm_wire::COUNTER_INDEX;
-
-/// TPM2_Clear.
-pub fn clear(address: &TpmAddress) {
-    assert_eq!(owner_command(address, 0x126, &[LOCKOUT], 1, &[]), 0);
-}
-
-/// TPM2_NV_DefineSpace at the counter's index.
-pub fn define_counter(address: &TpmAddress, attributes: u32, size: u16) {
-    let mut public = COUNTER.to_be_bytes().to_vec();
-    public.extend([0x00, 0x0B]);
-    public.extend(attributes.to_be_bytes());
-    public.extend([0, 0]);
-    public.extend(size.to_be_bytes());
-    let mut parameters = vec![0, 0, 0, public.len() as u8];
-    parameters.extend(public);
-    assert_eq!(owner_command(address, 0x12A, &[OWNER], 1, &parameters), 0);
-}
-
-/// Writes an ordinary NV index, as a maker or an owner does.
-pub fn write_nv(address: &TpmAddress, index: u32, contents: &[u8]) {
-    const OWNERWRITE: u32 = 1 << 1;
-    const OWNERREAD: u32 = 1 << 17;
-    let attributes = OWNERWRITE | OWNERREAD | sealgate_license::tpm_wire::NV_AUTHREAD | 1 << 25;
-    let mut public = index.to_be_bytes().to_vec();
-    public.extend([0x00, 0x0B]);
-    public.extend(attributes.to_be_bytes());
-    public.extend([0, 0]);
-    public.extend((contents.len() as u16).to_be_bytes());
-    let define = [&[0, 0, 0, public.len() as u8], &public[..]].concat();
-    assert_eq!(owner_command(address, 0x12A, &[OWNER], 1, &define), 0);
-    // TPM2_NV_Write, in pieces that every TPM takes.
-    for (piece, bytes) in contents.chunks(512).enumerate() {
-        let size = (bytes.len() as u16).to_be_bytes();
-        let offset = (512 * piece as u16).to_be_bytes();
-        let write = [&size, bytes, &offset].concat();
-        assert_eq!(owner_command(address, 0x137, &[OWNER, index], 1, &write), 0);
-    }
-}
-
-/// TPM2_NV_UndefineSpace of the counter.
-pub fn undefine_counter(address: &TpmAddress) {
-    assert_eq!(owner_command(address, 0x122, &[OWNER, COUNTER], 1, &[]), 0);
-}
-
-/// TPM2_HierarchyChangeAuth of the owner hierarchy.
-pub fn own(address: &TpmAddress) {
-    let parameters = [0, 4, b'm', b'i', b'n', b'e'];
-    assert_eq!(owner_command(address, 0x129, &[OWNER], 1, &parameters), 0);
 }

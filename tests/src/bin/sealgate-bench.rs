@@ -1,0 +1,46 @@
+//! `scripts/bench` builds and runs this.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use sealgate_tests::bench;
+
+#[derive(Parser)]
+#[command(
+    name = "scripts/bench",
+    about = "Measures, beside others that do the same."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+    /// Writes the figures to this file.
+    #[arg(long, global = true)]
+    json: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Request, import, boot check, verification, the portal's check.
+    License,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let figures = match arguments.what {
+        What::License => bench::license()?,
+    };
+    print!("{}", bench::table(&figures));
+    if let Some(path) = arguments.json {
+        let text = serde_json::to_string_pretty(&figures).context("write the figures as JSON")?;
+        std::fs::write(&path, text + "\n").with_context(|| format!("write {}", path.display()))?;
+    }
+    let missed = figures.iter().filter(|figure| !figure.is_met()).count();
+    println!("{} figures, {missed} goals missed", figures.len());
+    Ok(if missed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
