@@ -6,6 +6,7 @@ pub mod client;
 pub mod evidence;
 pub mod import_once;
 pub mod journey;
+pub mod model;
 pub mod never_deactivates;
 pub mod power_cuts;
 pub mod qemu;

@@ -25,6 +25,8 @@ pub enum DocumentKind {
     Request,
     /// An issuing key's certificate, signed by a vendor root.
     VendorKey,
+    /// Which issuing keys sign no more, signed by a vendor root.
+    RevocationList,
 }
 
 impl DocumentKind {
@@ -34,6 +36,7 @@ impl DocumentKind {
             Self::License => "application/vnd.sealgate.license.v1+json",
             Self::Request => "application/vnd.sealgate.request.v1+json",
             Self::VendorKey => "application/vnd.sealgate.vendor-key.v1+json",
+            Self::RevocationList => "application/vnd.sealgate.revocation-list.v1+json",
         }
     }
 

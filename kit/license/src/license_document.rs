@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::binding::DonglePublicKey;
 use crate::dsse::{DocumentError, DocumentKind, Envelope, write_payload};
 use crate::encoding;
 use crate::entitlements::Entitlements;
 use crate::tpm_wire::TpmName;
 use crate::vendor::{
-    IssueError, IssuingKey, KeyCertificate, Revocations, SigningCertificate, VendorRoots,
-    VerifyError,
+    IssueError, IssuingKey, KeyCertificate, RevocationList, Revocations, SigningCertificate,
+    VendorRoots, VerifyError,
 };
 
 /// For whom a license was made; shown to people, compared with nothing.
@@ -23,7 +24,19 @@ pub struct Names {
     pub distributor: String,
 }
 
-/// When a license may be used; perpetual without bounds.
+/// Why a license has an end; shown to people, and charged accordingly by the portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Term {
+    /// Given for trying out, and charged to nobody.
+    Trial,
+    /// Sold for a time.
+    Dated,
+    /// Covers the change from one binding to another.
+    Overlap,
+}
+
+/// When a license may be used; perpetual without dates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validity {
     /// The first instant.
@@ -32,6 +45,26 @@ pub struct Validity {
     /// The last instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
+    /// Why it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Term>,
+}
+
+impl Validity {
+    /// Whether the license never ends.
+    pub fn is_perpetual(&self) -> bool {
+        self.not_after.is_none()
+    }
+
+    /// A license with a term has an end, and no license ends before it starts.
+    pub(crate) fn is_sound(&self) -> bool {
+        let ends = self.term.is_none() || self.not_after.is_some();
+        let ordered = match (self.not_before, self.not_after) {
+            (Some(first), Some(last)) => first <= last,
+            _ => true,
+        };
+        ends && ordered
+    }
 }
 
 /// Binds a license to one TPM and one step of its counter.
@@ -58,12 +91,25 @@ pub struct TpmBinding {
     pub tpm_clock_at_request_ms: u64,
 }
 
+/// Binds a license to one dongle, and to no box.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DongleBinding {
+    /// The serial number on the dongle, for people.
+    pub serial: String,
+    /// The public key of its slot 9E, which needs no PIN.
+    pub public_key: DonglePublicKey,
+}
+
 /// What a license is bound to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "serde_json::Value")]
 pub enum Binding {
     /// A TPM.
     Tpm(TpmBinding),
+    /// A dongle.
+    Dongle(DongleBinding),
+    /// Nothing but the cameras on the list in the entitlements: it can be copied.
+    Mac,
     /// Anything that this version can't check.
     Other {
         /// `kind` in the file.
@@ -71,6 +117,18 @@ pub enum Binding {
         /// The whole binding, kept as it stands.
         value: serde_json::Map<String, serde_json::Value>,
     },
+}
+
+impl Binding {
+    /// `kind` in the file.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Tpm(_) => "tpm",
+            Self::Dongle(_) => "dongle",
+            Self::Mac => "mac",
+            Self::Other { kind, .. } => kind,
+        }
+    }
 }
 
 impl TryFrom<serde_json::Value> for Binding {
@@ -82,10 +140,12 @@ impl TryFrom<serde_json::Value> for Binding {
             kind: String,
         }
         let Kind { kind } = Kind::deserialize(&value)?;
-        if kind == "tpm" {
-            return TpmBinding::deserialize(value).map(Self::Tpm);
+        match kind.as_str() {
+            "tpm" => TpmBinding::deserialize(value).map(Self::Tpm),
+            "dongle" => DongleBinding::deserialize(value).map(Self::Dongle),
+            "mac" => Ok(Self::Mac),
+            _ => serde_json::Map::deserialize(value).map(|value| Self::Other { kind, value }),
         }
-        serde_json::Map::deserialize(value).map(|value| Self::Other { kind, value })
     }
 }
 
@@ -94,15 +154,20 @@ impl Serialize for Binding {
     /// orders its maps.
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Tagged<'a> {
-            kind: &'static str,
+        struct Tagged<'a, T> {
+            kind: &'a str,
             #[serde(flatten)]
-            binding: &'a TpmBinding,
+            binding: T,
         }
+        #[derive(Serialize)]
+        struct Nothing {}
+        let kind = self.kind();
         match self {
-            Self::Tpm(binding) => Tagged {
-                kind: "tpm",
-                binding,
+            Self::Tpm(binding) => Tagged { kind, binding }.serialize(out),
+            Self::Dongle(binding) => Tagged { kind, binding }.serialize(out),
+            Self::Mac => Tagged {
+                kind,
+                binding: Nothing {},
             }
             .serialize(out),
             Self::Other { value, .. } => value.serialize(out),
@@ -131,6 +196,14 @@ pub struct LicensePayload {
     pub validity: Validity,
     /// When it was issued: what the issuing key's dates are compared with.
     pub issued_at: Timestamp,
+    /// The vendor's newest [`RevocationList`], a whole file. It travels inside what is
+    /// signed, so that nobody can take it out.
+    #[serde(
+        default,
+        with = "encoding::base64_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub revocation_list: Option<Vec<u8>>,
 }
 
 /// A license file that could be read. Nothing in it is proven.
@@ -144,7 +217,12 @@ impl SignedLicense {
     /// Reads a license file.
     pub fn parse(file: impl AsRef<[u8]>) -> Result<Self, DocumentError> {
         let envelope = Envelope::parse_kind(file, DocumentKind::License)?;
-        let payload = envelope.read_payload()?;
+        let payload: LicensePayload = envelope.read_payload()?;
+        if !payload.validity.is_sound() {
+            return Err(DocumentError::Damaged {
+                part: "the validity",
+            });
+        }
         Ok(Self { envelope, payload })
     }
 
@@ -154,6 +232,9 @@ impl SignedLicense {
         key: &IssuingKey,
         certificate: &KeyCertificate,
     ) -> Result<Self, IssueError> {
+        if !payload.validity.is_sound() {
+            return Err(IssueError::Validity);
+        }
         let bytes = write_payload(&payload);
         let envelope = key.sign_license(bytes, payload.issued_at, certificate)?;
         Ok(Self { envelope, payload })
@@ -211,7 +292,7 @@ impl SignedLicense {
 }
 
 /// A license that the vendor issued. It says nothing yet about this box: see
-/// [`bind`](Self::bind).
+/// [`bind_tpm`](Self::bind_tpm) and its like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedLicense {
     license: SignedLicense,
@@ -222,6 +303,15 @@ impl VerifiedLicense {
     /// What the vendor signed.
     pub fn payload(&self) -> &LicensePayload {
         &self.license.payload
+    }
+
+    /// The revocation list that the license carries, unproven.
+    pub fn revocation_list(&self) -> Result<Option<RevocationList>, DocumentError> {
+        self.payload()
+            .revocation_list
+            .as_ref()
+            .map(RevocationList::parse)
+            .transpose()
     }
 
     /// The issuing key that signed.

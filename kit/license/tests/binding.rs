@@ -12,8 +12,8 @@ use sealgate_license::binding::{
 use sealgate_license::license_document::{Binding, LicensePayload, SignedLicense, TpmBinding};
 use sealgate_license::tpm_wire::{TpmPublic, counter_name};
 use support::{
-    ACTIVATION_SECRET, Certified, FROM, NONCE, SoftwareAk, TO, ak, attest, license, license_with,
-    now, time, verified,
+    ACTIVATION_SECRET, Certified, FROM, NONCE, SoftwareAk, TO, ak, attest, license,
+    license_payload, license_with, now, time, verified,
 };
 
 fn bind_at(
@@ -29,7 +29,7 @@ fn bind_at(
         signature: &certified.signature,
         activation_secret: secret,
     };
-    verified(license).bind(&evidence, &NONCE, now)
+    verified(license).bind_tpm(&evidence, &NONCE, now)
 }
 
 fn bind(license: &SignedLicense, certified: &Certified) -> Result<BoundLicense, BindRefusal> {
@@ -37,25 +37,28 @@ fn bind(license: &SignedLicense, certified: &Certified) -> Result<BoundLicense, 
 }
 
 fn tpm_binding(payload: &mut LicensePayload) -> &mut TpmBinding {
-    match &mut payload.binding {
-        Binding::Tpm(binding) => binding,
-        Binding::Other { .. } => unreachable!("support makes TPM bindings"),
-    }
+    let Binding::Tpm(binding) = &mut payload.binding else {
+        unreachable!("support makes TPM bindings");
+    };
+    binding
 }
 
 #[test]
 fn a_license_binds_at_its_counter() {
     let bound = bind(&license(), &ak().certify(&NONCE, TO)).unwrap();
-    assert_eq!(bound.standing(), Standing::Exact);
+    assert_eq!(*bound.binding(), license_payload().binding);
+    let tpm = bound.tpm().unwrap();
+    assert_eq!(tpm.standing(), Standing::Exact);
     assert_eq!(bound.license_id(), "L-2041");
     assert_eq!(bound.revision(), 2);
     assert_eq!(bound.entitlements().camera_channels(), 32);
     assert_eq!(bound.entitlements().count("failover"), 1);
     assert_eq!(bound.names().server, "NVR-0207");
-    assert_eq!(bound.binding().to, TO);
-    assert_eq!(bound.counter().counter, TO);
+    assert_eq!(tpm.binding().to, TO);
+    assert_eq!(tpm.counter().counter, TO);
     // Issued at 10:00; 1000 s of powered time since the request.
     assert_eq!(bound.earliest_now(), time("2026-11-24T10:16:40Z"));
+    assert_eq!(tpm.earliest_now(), bound.earliest_now());
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn the_counter_decides() {
         (u64::MAX, Err("SG-LIC-011")),
     ] {
         let found = bind(&license(), &ak().certify(&NONCE, counter))
-            .map(|bound| bound.standing())
+            .map(|bound| bound.tpm().unwrap().standing())
             .map_err(|refusal| refusal.code());
         assert_eq!(found, expected, "counter {counter}");
     }
@@ -225,13 +228,13 @@ fn dates_bound_a_license() {
 
 #[test]
 fn other_kinds_of_binding_are_refused_by_name() {
-    let dongle = license_with(|payload| {
+    let later = license_with(|payload| {
         payload.binding = serde_json::from_value(serde_json::json!({
-            "kind": "dongle", "serial": 7
+            "kind": "enclave", "serial": 7
         }))
         .unwrap();
     });
-    let read = SignedLicense::parse(dongle.to_text()).unwrap();
+    let read = SignedLicense::parse(later.to_text()).unwrap();
     let refusal = bind(&read, &ak().certify(&NONCE, TO)).unwrap_err();
     assert_eq!(refusal.code(), "SG-LIC-018");
     assert_eq!(

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use sealgate_license::license_document::SignedLicense;
 use sealgate_license::request_document::SignedRequest;
 use sealgate_license::tpm_wire::TpmPublic;
-use sealgate_license::vendor::{Flavour, KeyCertificate, Revocations, VendorRootsFile};
+use sealgate_license::vendor::{
+    Flavour, KeyCertificate, RevocationList, Revocations, VendorRootsFile, VerifiedRevocationList,
+};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -22,9 +24,12 @@ fn read(name: &str) -> String {
 }
 
 /// Every golden file, made from the fixed seeds in `support`.
-fn files() -> [(&'static str, String); 4] {
+fn files() -> [(&'static str, String); 7] {
     [
         ("l-2041.lic", support::license().to_text()),
+        ("d-0007.lic", support::dongle_license().to_text()),
+        ("m-0031.lic", support::mac_license().to_text()),
+        ("revoked-keys.rev", support::revocation_list().to_text()),
         ("nvr-0207.req", support::request().to_text()),
         ("issuing-key.cert", support::certificate().to_text()),
         ("vendor-roots.json", support::roots_file().to_text()),
@@ -50,9 +55,18 @@ fn write_golden_files() {
 
 #[test]
 fn files_are_read_and_written_again_unchanged() {
-    let license = SignedLicense::parse(read("l-2041.lic")).unwrap();
-    assert_eq!(license.to_text(), read("l-2041.lic"));
-    assert_eq!(*license.unverified_payload(), support::license_payload());
+    for (name, made) in [
+        ("l-2041.lic", support::license()),
+        ("d-0007.lic", support::dongle_license()),
+        ("m-0031.lic", support::mac_license()),
+    ] {
+        let license = SignedLicense::parse(read(name)).unwrap();
+        assert_eq!(license.to_text(), read(name));
+        assert_eq!(license.unverified_payload(), made.unverified_payload());
+    }
+    let list = RevocationList::parse(read("revoked-keys.rev")).unwrap();
+    assert_eq!(list.to_text(), read("revoked-keys.rev"));
+    assert_eq!(list, support::revocation_list());
     let request = SignedRequest::parse(read("nvr-0207.req")).unwrap();
     assert_eq!(request.to_text(), read("nvr-0207.req"));
     assert_eq!(*request.unverified_payload(), support::request_payload());
@@ -68,11 +82,15 @@ fn files_verify() {
         .unwrap()
         .for_flavour(Flavour::Lab)
         .unwrap();
-    let license = SignedLicense::parse(read("l-2041.lic"))
-        .unwrap()
-        .verify(&roots, &Revocations::none())
-        .unwrap();
-    assert_eq!(license.payload().entitlements.camera_channels(), 32);
+    let list = VerifiedRevocationList::read(read("revoked-keys.rev"), &roots).unwrap();
+    let revocations = Revocations::of([&list]);
+    for (name, cameras) in [("l-2041.lic", 32), ("d-0007.lic", 32), ("m-0031.lic", 2)] {
+        let license = SignedLicense::parse(read(name))
+            .unwrap()
+            .verify(&roots, &revocations)
+            .unwrap();
+        assert_eq!(license.payload().entitlements.camera_channels(), cameras);
+    }
     let request = SignedRequest::parse(read("nvr-0207.req"))
         .unwrap()
         .verify()

@@ -18,7 +18,7 @@ fn product_roots() -> VendorRoots {
             public_key: product_root().public_key(),
             class: Flavour::Product,
         }],
-        revoked_keys: Default::default(),
+        revocation_list: None,
     }
     .for_flavour(Flavour::Product)
     .unwrap()
@@ -140,12 +140,18 @@ fn revocation_stops_what_asks_about_it() {
     check(&license(), &roots(), &revoked, "SG-LIC-003");
     check(&license(), &roots(), &["00".repeat(16)], "ok");
     let mut file = support::roots_file();
-    file.revoked_keys.extend(revoked);
+    let list = root().revoke(
+        Flavour::Lab,
+        1,
+        revoked.into(),
+        time("2026-11-25T00:00:00Z"),
+    );
+    file.revocation_list = Some(list.to_text().into_bytes());
     let roots = VendorRootsFile::parse(file.to_text())
         .unwrap()
         .for_flavour(Flavour::Lab)
         .unwrap();
-    assert!(license().verify(&roots, roots.revocations()).is_err());
+    assert!(license().verify(&roots, &roots.revocations()).is_err());
     assert!(license().verify(&roots, &Revocations::none()).is_ok());
 }
 

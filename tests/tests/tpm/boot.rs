@@ -1,7 +1,7 @@
 //! The boot check: what a box says of itself, and when its channels close.
 
 use sealgate_license::{
-    license_document::Validity,
+    license_document::{Term, Validity},
     state::LicenseState,
     tpm_wire::{NV_AUTHREAD, NV_AUTHWRITE, NV_NO_DA},
 };
@@ -176,6 +176,7 @@ fn dates_open_and_close() {
         payload.validity = Validity {
             not_before: None,
             not_after: Some("2026-12-24T00:00:00Z".parse().unwrap()),
+            term: Some(Term::Trial),
         };
     });
     let mut nvr = bench.start();

@@ -11,4 +11,5 @@ mod boot;
 mod cuts;
 mod identity;
 mod import;
+mod make_credential;
 mod request;

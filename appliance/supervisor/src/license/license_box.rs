@@ -123,7 +123,7 @@ impl LicenseBox {
         }
         let license = self.stored_license()?;
         let bound = self.bind(&mut tpm, &license)?;
-        outcome.counter = Some(bound.counter().counter);
+        outcome.counter = bound.tpm().map(|tpm| tpm.counter().counter);
         outcome.state = self.state_of(&bound);
         let over = matches!(outcome.state, LicenseState::TpmClearedGrace { until, .. } if until <= self.now());
         outcome.bound = (!over).then_some(bound);
@@ -186,7 +186,9 @@ impl LicenseBox {
             signature: &proof.signature,
             activation_secret: &secret,
         };
-        license.bind(&evidence, &nonce, self.now()).map_err(refused)
+        license
+            .bind_tpm(&evidence, &nonce, self.now())
+            .map_err(refused)
     }
 
     /// The license's activation secret: the stored one, or, where that is missing or
@@ -228,17 +230,17 @@ impl LicenseBox {
         let license_id = bound.license_id().to_owned();
         let revision = bound.revision();
         let camera_channels = bound.entitlements().camera_channels();
-        match bound.standing() {
-            Standing::Exact => LicenseState::Active {
+        match bound.tpm() {
+            Some(tpm) if tpm.standing() != Standing::Exact => LicenseState::TpmClearedGrace {
                 license_id,
                 revision,
                 camera_channels,
+                until: self.grace_end(tpm.binding().to),
             },
-            Standing::Grace { .. } => LicenseState::TpmClearedGrace {
+            _ => LicenseState::Active {
                 license_id,
                 revision,
                 camera_channels,
-                until: self.grace_end(bound.binding().to),
             },
         }
     }

@@ -14,6 +14,7 @@ mod import;
 mod license_box;
 mod outcome;
 mod request;
+mod revocations;
 mod words;
 
 pub use budget::{Patience, TransientBudget};

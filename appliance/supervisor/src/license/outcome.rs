@@ -82,11 +82,10 @@ pub(super) fn state_of_refusal(refusal: &BindRefusal, license: &LicensePayload) 
             LicenseState::CounterIndexForeign
         }
         BindRefusal::Attestation(_) => LicenseState::TpmFault,
-        BindRefusal::ActivationSecret | BindRefusal::UnsupportedBinding { .. } => {
-            LicenseState::StoredLicenseUnusable {
-                code: refusal.code().to_owned(),
-            }
-        }
+        BindRefusal::Dongle { .. } => LicenseState::DongleMissing,
+        BindRefusal::ActivationSecret
+        | BindRefusal::EmptyMacList
+        | BindRefusal::UnsupportedBinding { .. } => unusable(refusal.code()),
     }
 }
 

@@ -150,7 +150,8 @@ fn tpm_view(outcome: Option<&CheckOutcome>) -> TpmView {
         ek_fingerprint: outcome
             .bound
             .as_ref()
-            .map(|bound| bound.binding().ek_name.to_string()),
+            .and_then(|bound| bound.tpm())
+            .map(|tpm| tpm.binding().ek_name.to_string()),
         problem: outcome.tpm_problem.map(tpm_problem),
     }
 }

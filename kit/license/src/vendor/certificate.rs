@@ -128,33 +128,44 @@ impl KeyCertificate {
     /// Checks that a pinned root signed, and that the key is fit for these roots'
     /// flavour. Dates and revocation are judged with the license's date of issue.
     pub fn verify(&self, roots: &VendorRoots) -> Result<&KeyCertificatePayload, VerifyError> {
-        // Before the root is looked up: a product does not know the lab's root, and
-        // 'a lab license' says more than 'an unknown key'. It is refused either way.
-        if roots.flavour() == Flavour::Product && self.payload.class == Flavour::Lab {
-            return Err(VerifyError::LabKey);
-        }
-        let signed = self.envelope.signed_bytes();
-        let mut refusal = None;
-        for signature in &self.envelope.signatures {
-            let key_id = signature.keyid.chars().take(64).collect();
-            match roots.find(&signature.keyid) {
-                None => drop(refusal.get_or_insert(VerifyError::UnknownKey { key_id })),
-                Some(root) if !verify_strict(&root.key, &signed, &signature.sig) => {
-                    refusal = Some(VerifyError::Changed { key_id });
-                }
-                // A lab root may not vouch for a product key.
-                Some(root) if root.class == Flavour::Lab && self.payload.class != Flavour::Lab => {
-                    refusal = Some(VerifyError::UnknownKey { key_id });
-                }
-                Some(_) => return Ok(&self.payload),
-            }
-        }
-        Err(
-            refusal.unwrap_or(VerifyError::Document(DocumentError::Damaged {
-                part: "the certificate's signatures",
-            })),
-        )
+        vouched_for(&self.envelope, self.payload.class, roots)?;
+        Ok(&self.payload)
     }
+}
+
+/// Checks that one of the envelope's signatures is a pinned root's, and that it is fit for
+/// these roots' flavour; `class` is what the signed payload says of itself.
+pub(super) fn vouched_for(
+    envelope: &Envelope,
+    class: Flavour,
+    roots: &VendorRoots,
+) -> Result<(), VerifyError> {
+    // Before the root is looked up: a product does not know the lab's root, and
+    // 'a lab license' says more than 'an unknown key'. It is refused either way.
+    if roots.flavour() == Flavour::Product && class == Flavour::Lab {
+        return Err(VerifyError::LabKey);
+    }
+    let signed = envelope.signed_bytes();
+    let mut refusal = None;
+    for signature in &envelope.signatures {
+        let key_id = signature.keyid.chars().take(64).collect();
+        match roots.find(&signature.keyid) {
+            None => drop(refusal.get_or_insert(VerifyError::UnknownKey { key_id })),
+            Some(root) if !verify_strict(&root.key, &signed, &signature.sig) => {
+                refusal = Some(VerifyError::Changed { key_id });
+            }
+            // A lab root may not vouch for what is a product's.
+            Some(root) if root.class == Flavour::Lab && class != Flavour::Lab => {
+                refusal = Some(VerifyError::UnknownKey { key_id });
+            }
+            Some(_) => return Ok(()),
+        }
+    }
+    Err(
+        refusal.unwrap_or(VerifyError::Document(DocumentError::Damaged {
+            part: "the root's signatures",
+        })),
+    )
 }
 
 /// The certificate that travels with a license's signature.

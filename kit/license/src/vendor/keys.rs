@@ -1,10 +1,13 @@
 //! The signing side, used by the portal and by the tools that keep the root.
 
+use std::collections::BTreeSet;
+
 use ed25519_dalek::{Signer as _, SigningKey};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::certificate::{KeyCertificate, KeyCertificatePayload};
+use super::revocation::{RevocationList, RevocationListPayload};
 use super::roots::Flavour;
 use crate::dsse::{DocumentKind, Envelope, EnvelopeSignature, pae, write_payload};
 
@@ -35,6 +38,9 @@ pub enum IssueError {
         /// The date of issue.
         issued_at: Timestamp,
     },
+    /// A term without an end, or an end before the start.
+    #[error("the dates of the license contradict each other or its term")]
+    Validity,
 }
 
 /// Signs one envelope.
@@ -51,7 +57,7 @@ fn sign(key: &SigningKey, kind: DocumentKind, payload: Vec<u8>, cert: Option<&st
     }
 }
 
-/// The vendor's root: kept offline, signs issuing keys and nothing else.
+/// The vendor's root: kept offline, signs issuing keys and what revokes them.
 pub struct RootKey(SigningKey);
 
 impl RootKey {
@@ -94,6 +100,33 @@ impl RootKey {
             None,
         );
         KeyCertificate::from_parts(envelope, payload)
+    }
+}
+
+impl RootKey {
+    /// Revokes issuing keys. `sequence` has to be above that of every earlier list, and
+    /// the list names every key of the earlier ones too: a box keeps only the newest.
+    pub fn revoke(
+        &self,
+        flavour: Flavour,
+        sequence: u64,
+        key_ids: BTreeSet<String>,
+        issued_at: Timestamp,
+    ) -> RevocationList {
+        let payload = RevocationListPayload {
+            format_version: 1,
+            flavour,
+            sequence,
+            issued_at,
+            key_ids,
+        };
+        let envelope = sign(
+            &self.0,
+            DocumentKind::RevocationList,
+            write_payload(&payload),
+            None,
+        );
+        RevocationList::from_parts(envelope, payload)
     }
 }
 

@@ -5,9 +5,13 @@
 
 mod certificate;
 mod keys;
+mod revocation;
 mod roots;
 
 pub(crate) use certificate::SigningCertificate;
 pub use certificate::{KeyCertificate, KeyCertificatePayload, VerifyError};
 pub use keys::{IssueError, IssuingKey, RootKey, key_id};
+pub use revocation::{
+    RevocationList, RevocationListError, RevocationListPayload, VerifiedRevocationList,
+};
 pub use roots::{Flavour, Revocations, RootEntry, VendorRoots, VendorRootsError, VendorRootsFile};

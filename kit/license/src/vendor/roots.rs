@@ -7,6 +7,7 @@ use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
 
 use super::keys::key_id;
+use super::revocation::{RevocationListError, VerifiedRevocationList};
 use crate::encoding;
 
 /// Which world a build, a root or an EK root belongs to.
@@ -48,9 +49,14 @@ pub struct VendorRootsFile {
     pub flavour: Flavour,
     /// The pinned roots.
     pub roots: Vec<RootEntry>,
-    /// Key ids of issuing keys that firmware knows to be revoked.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub revoked_keys: BTreeSet<String>,
+    /// The newest [`RevocationList`](super::RevocationList) when the file was made, a whole
+    /// file.
+    #[serde(
+        default,
+        with = "encoding::base64_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub revocation_list: Option<Vec<u8>>,
 }
 
 /// Why pinned roots can't be used.
@@ -79,6 +85,9 @@ pub enum VendorRootsError {
         /// The root's name.
         name: String,
     },
+    /// The list of revoked keys is not of one of the roots beside it.
+    #[error("the revocation list beside the vendor roots can't be used")]
+    RevocationList(#[source] RevocationListError),
     /// Nothing could ever be verified.
     #[error("the file lists no vendor root")]
     Empty,
@@ -132,11 +141,17 @@ impl VendorRootsFile {
         if roots.is_empty() {
             return Err(VendorRootsError::Empty);
         }
-        Ok(VendorRoots {
+        let mut roots = VendorRoots {
             flavour,
             roots,
-            revocations: Revocations::new(self.revoked_keys.iter().cloned()),
-        })
+            revocation_list: None,
+        };
+        if let Some(file) = &self.revocation_list {
+            let list = VerifiedRevocationList::read(file, &roots)
+                .map_err(VendorRootsError::RevocationList)?;
+            roots.revocation_list = Some(list);
+        }
+        Ok(roots)
     }
 }
 
@@ -152,7 +167,7 @@ pub(super) struct PinnedRoot {
 pub struct VendorRoots {
     flavour: Flavour,
     roots: Vec<PinnedRoot>,
-    revocations: Revocations,
+    revocation_list: Option<VerifiedRevocationList>,
 }
 
 impl VendorRoots {
@@ -161,9 +176,14 @@ impl VendorRoots {
         self.flavour
     }
 
+    /// The revocation list that came with the roots.
+    pub fn revocation_list(&self) -> Option<&VerifiedRevocationList> {
+        self.revocation_list.as_ref()
+    }
+
     /// What the firmware knows to be revoked.
-    pub fn revocations(&self) -> &Revocations {
-        &self.revocations
+    pub fn revocations(&self) -> Revocations {
+        Revocations::of(self.revocation_list())
     }
 
     pub(super) fn find(&self, key_id: &str) -> Option<&PinnedRoot> {
@@ -185,6 +205,15 @@ impl Revocations {
     /// These key ids (see [`key_id`]) are revoked.
     pub fn new(key_ids: impl IntoIterator<Item = String>) -> Self {
         Self(key_ids.into_iter().collect())
+    }
+
+    /// What any of these lists revokes.
+    pub fn of<'a>(lists: impl IntoIterator<Item = &'a VerifiedRevocationList>) -> Self {
+        Self::new(
+            lists
+                .into_iter()
+                .flat_map(|list| list.key_ids().iter().cloned()),
+        )
     }
 
     /// Whether this key is revoked.

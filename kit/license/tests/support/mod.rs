@@ -4,10 +4,13 @@
 
 use jiff::Timestamp;
 use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::signature::hazmat::PrehashSigner as _;
 use p256::ecdsa::{Signature, SigningKey};
+use sealgate_license::binding::DonglePublicKey;
 use sealgate_license::entitlements::{Entitlements, kind};
 use sealgate_license::license_document::{
-    Binding, LicensePayload, Names, SignedLicense, TpmBinding, Validity, VerifiedLicense,
+    Binding, DongleBinding, LicensePayload, Names, SignedLicense, Term, TpmBinding, Validity,
+    VerifiedLicense,
 };
 use sealgate_license::request_document::{
     ChannelCounts, EndorsementKey, LicenseInUse, RequestPayload, SignedRequest, TpmDescription,
@@ -17,8 +20,8 @@ use sealgate_license::tpm_wire::{
     AK_TEMPLATE, TpmName, TpmPublic, counter_name, endorsement_primary_qualified_name,
 };
 use sealgate_license::vendor::{
-    Flavour, IssuingKey, KeyCertificate, Revocations, RootEntry, RootKey, VendorRoots,
-    VendorRootsFile,
+    Flavour, IssuingKey, KeyCertificate, RevocationList, Revocations, RootEntry, RootKey,
+    VendorRoots, VendorRootsFile,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -65,7 +68,7 @@ pub fn roots_file() -> VendorRootsFile {
             public_key: root().public_key(),
             class: Flavour::Lab,
         }],
-        revoked_keys: Default::default(),
+        revocation_list: None,
     }
 }
 
@@ -194,7 +197,75 @@ pub fn license_payload() -> LicensePayload {
         entitlements,
         validity: Validity::default(),
         issued_at: time("2026-11-24T10:00:00Z"),
+        revocation_list: None,
     }
+}
+
+pub const DONGLE_SERIAL: &str = "11842037";
+
+/// Stands in for a dongle's slot 9E key.
+pub struct SoftwareDongle(SigningKey);
+
+impl SoftwareDongle {
+    pub fn new(seed: u8) -> Self {
+        Self(SigningKey::from_slice(&[seed; 32]).unwrap())
+    }
+
+    pub fn public_key(&self) -> DonglePublicKey {
+        DonglePublicKey::from_sec1(self.0.verifying_key().to_sec1_point(false).as_bytes()).unwrap()
+    }
+
+    /// What PIV's GENERAL AUTHENTICATE returns for this digest.
+    pub fn sign(&self, digest: &[u8; 32]) -> Vec<u8> {
+        let signature: Signature = self.0.sign_prehash(digest).unwrap();
+        signature.to_der().as_bytes().to_vec()
+    }
+}
+
+pub fn dongle() -> SoftwareDongle {
+    SoftwareDongle::new(4)
+}
+
+/// A sold, dated license on a dongle, with a revocation list on board.
+pub fn dongle_license() -> SignedLicense {
+    license_with(|payload| {
+        payload.license_id = "D-0007".to_owned();
+        payload.revision = 1;
+        payload.binding = Binding::Dongle(DongleBinding {
+            serial: DONGLE_SERIAL.to_owned(),
+            public_key: dongle().public_key(),
+        });
+        payload.validity = Validity {
+            not_before: None,
+            not_after: Some(time("2027-11-24T00:00:00Z")),
+            term: Some(Term::Dated),
+        };
+        payload.revocation_list = Some(revocation_list().to_text().into_bytes());
+    })
+}
+
+/// A trial for two listed cameras on any box.
+pub fn mac_license() -> SignedLicense {
+    license_with(|payload| {
+        payload.license_id = "M-0031".to_owned();
+        payload.revision = 1;
+        payload.binding = Binding::Mac;
+        payload.entitlements = Entitlements::cameras(2);
+        payload.entitlements.mac_list = ["00:40:8c:12:34:56", "00:40:8c:12:34:57"]
+            .map(|mac| mac.parse().unwrap())
+            .to_vec();
+        payload.validity = Validity {
+            not_before: Some(time("2026-11-24T00:00:00Z")),
+            not_after: Some(time("2026-12-24T00:00:00Z")),
+            term: Some(Term::Trial),
+        };
+    })
+}
+
+/// Revokes a key that is not the one in use here.
+pub fn revocation_list() -> RevocationList {
+    let lost = IssuingKey::from_seed(&[5; 32]).key_id();
+    root().revoke(Flavour::Lab, 3, [lost].into(), time("2026-11-20T08:00:00Z"))
 }
 
 pub fn license_with(change: impl FnOnce(&mut LicensePayload)) -> SignedLicense {

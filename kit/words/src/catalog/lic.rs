@@ -109,4 +109,25 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Restart the box. If it happens again, send support the diagnostics: the TPM may have been replaced or tampered with.",
         owner: Owner::Support,
     },
+    Entry {
+        code: "SG-LIC-020",
+        cause: "The dongle that is plugged in is not {serial}, to which the license is bound.",
+        effect: "The license allows no cameras; recordings stay and can be watched.",
+        cure: "Plug in dongle {serial}. If it is plugged in, send support the diagnostics.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-LIC-021",
+        cause: "The license is bound to a list of camera MAC addresses, and the list is empty.",
+        effect: "It was not used; your current license still works.",
+        cure: "Send your distributor the MAC addresses of your cameras and ask for a new file.",
+        owner: Owner::Distributor,
+    },
+    Entry {
+        code: "SG-LIC-022",
+        cause: "The list of revoked vendor keys inside the license is not the vendor's.",
+        effect: "The license was not used; your current license still works.",
+        cure: "Ask your distributor to issue the license again.",
+        owner: Owner::Distributor,
+    },
 ];

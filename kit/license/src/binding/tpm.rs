@@ -1,4 +1,4 @@
-//! From a license that the vendor issued to one that holds on this box, now.
+//! Binding to a TPM: its keys, and the counter.
 //!
 //! The counter decides which file is in use. A file leads from the counter in its
 //! request (`from`) to a counter of its own (`to`); imports only ever raise the counter.
@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::attestation::{AttestationError, CounterEvidence, verify_counter};
-use crate::entitlements::Entitlements;
-use crate::license_document::{Binding, Names, TpmBinding, Validity, VerifiedLicense};
-use crate::tpm_wire::{TpmName, TpmPublic};
+use super::BoundLicense;
+use super::refusal::{BindRefusal, ImportRefusal, short};
+use crate::attestation::{CounterEvidence, verify_counter};
+use crate::license_document::{Binding, TpmBinding, VerifiedLicense};
+use crate::tpm_wire::TpmPublic;
 
 /// Each `to` is a multiple of this, so that the grace never reaches the next license.
 pub const LICENSE_TO_SPACING: u64 = 8;
@@ -33,131 +34,11 @@ pub struct TpmEvidence<'a> {
     pub activation_secret: &'a [u8],
 }
 
-/// Why a license does not hold on this box now.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BindRefusal {
-    /// A kind of binding that this version can't check.
-    #[error("a license bound to {kind:?} can't be checked here")]
-    UnsupportedBinding {
-        /// `kind` in the file, shortened to 40 characters.
-        kind: String,
-    },
-    /// The license names another attestation key.
-    #[error("the license is for attestation key {licensed}, and this box has {ours}")]
-    OtherBox {
-        /// The license's key.
-        licensed: TpmName,
-        /// This box's key.
-        ours: TpmName,
-    },
-    /// The secret is not the one that the license's blob holds.
-    #[error("the activation secret is not this license's")]
-    ActivationSecret,
-    /// The attestation does not hold.
-    #[error("the TPM's proof of its counter does not hold")]
-    Attestation(#[from] AttestationError),
-    /// The counter has moved on: a later license was imported.
-    #[error("the license is for counter {to}, and this box is at {counter}")]
-    Older {
-        /// This box's counter.
-        counter: u64,
-        /// The license's `to`.
-        to: u64,
-    },
-    /// The counter is not there yet: the license was never imported completely.
-    #[error("the license is for counter {to}, and this box is only at {counter}")]
-    Later {
-        /// This box's counter.
-        counter: u64,
-        /// The license's `to`.
-        to: u64,
-    },
-    /// Before the first instant.
-    #[error("the license starts at {not_before}")]
-    NotYetValid {
-        /// The first instant.
-        not_before: Timestamp,
-    },
-    /// After the last instant.
-    #[error("the license ended at {not_after}")]
-    Expired {
-        /// The last instant.
-        not_after: Timestamp,
-    },
-}
-
-impl BindRefusal {
-    /// The code in the words catalog.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::OtherBox { .. } => "SG-LIC-010",
-            Self::Older { .. } => "SG-LIC-011",
-            Self::Later { .. } => "SG-LIC-012",
-            Self::ActivationSecret => "SG-LIC-014",
-            Self::NotYetValid { .. } => "SG-LIC-015",
-            Self::Expired { .. } => "SG-LIC-016",
-            Self::UnsupportedBinding { .. } => "SG-LIC-018",
-            Self::Attestation(error) => error.code(),
-        }
-    }
-}
-
-/// Why a license can't be imported at this counter.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ImportRefusal {
-    /// A kind of binding that this version can't check.
-    #[error("a license bound to {kind:?} can't be checked here")]
-    UnsupportedBinding {
-        /// `kind` in the file, shortened to 40 characters.
-        kind: String,
-    },
-    /// Older than the license in use.
-    #[error("the license is for counter {to}, and this box is at {counter}")]
-    Older {
-        /// This box's counter.
-        counter: u64,
-        /// The license's `to`.
-        to: u64,
-    },
-    /// Made for a state that this box has not reached.
-    #[error("the license starts from counter {from}, and this box is only at {counter}")]
-    Later {
-        /// This box's counter.
-        counter: u64,
-        /// The license's `from`.
-        from: u64,
-    },
-    /// More than [`IMPORT_MAX_AHEAD`] increments.
-    #[error("the license is for counter {to}, too far from this box's {counter}")]
-    TooFarAhead {
-        /// This box's counter.
-        counter: u64,
-        /// The license's `to`.
-        to: u64,
-    },
-}
-
-impl ImportRefusal {
-    /// The code in the words catalog.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Older { .. } => "SG-LIC-011",
-            Self::Later { .. } => "SG-LIC-012",
-            Self::TooFarAhead { .. } => "SG-LIC-013",
-            Self::UnsupportedBinding { .. } => "SG-LIC-018",
-        }
-    }
-}
-
 /// What an import has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportPlan {
     /// NV_Increment, this many times.
     pub increments: u64,
-}
-
-fn short(kind: &str) -> String {
-    kind.chars().take(40).collect()
 }
 
 impl TpmBinding {
@@ -214,9 +95,7 @@ impl VerifiedLicense {
     pub fn tpm_binding(&self) -> Result<&TpmBinding, BindRefusal> {
         match &self.payload().binding {
             Binding::Tpm(binding) => Ok(binding),
-            Binding::Other { kind, .. } => {
-                Err(BindRefusal::UnsupportedBinding { kind: short(kind) })
-            }
+            other => Err(BindRefusal::unsupported(other)),
         }
     }
 
@@ -233,32 +112,16 @@ impl VerifiedLicense {
     fn binding_for_import(&self) -> Result<&TpmBinding, ImportRefusal> {
         match &self.payload().binding {
             Binding::Tpm(binding) => Ok(binding),
-            Binding::Other { kind, .. } => {
-                Err(ImportRefusal::UnsupportedBinding { kind: short(kind) })
-            }
+            other => Err(ImportRefusal::UnsupportedBinding {
+                kind: short(other.kind()),
+            }),
         }
     }
 
-    /// Whether the license may be used at this time.
-    pub fn check_validity(&self, now: Timestamp) -> Result<(), BindRefusal> {
-        let Validity {
-            not_before,
-            not_after,
-        } = self.payload().validity;
-        if let Some(not_before) = not_before.filter(|not_before| now < *not_before) {
-            return Err(BindRefusal::NotYetValid { not_before });
-        }
-        if let Some(not_after) = not_after.filter(|not_after| now > *not_after) {
-            return Err(BindRefusal::Expired { not_after });
-        }
-        Ok(())
-    }
-
-    /// Checks everything that ties the license to this box and this moment; the only
-    /// way to a [`BoundLicense`].
+    /// Checks everything that ties the license to this box's TPM and to this moment.
     ///
     /// `nonce` must be fresh: random, and given to this NV_Certify alone.
-    pub fn bind(
+    pub fn bind_tpm(
         &self,
         evidence: &TpmEvidence<'_>,
         nonce: &[u8; 32],
@@ -290,12 +153,13 @@ impl VerifiedLicense {
             counter => return Err(BindRefusal::Later { counter, to }),
         };
         self.check_validity(now)?;
-        Ok(BoundLicense {
-            license: self.clone(),
+        let tpm = TpmStanding {
             binding: binding.clone(),
             counter,
             standing,
-        })
+            earliest_now: binding.earliest_now(self.payload().issued_at, counter.clock_ms),
+        };
+        Ok(BoundLicense::of(self, Some(tpm)))
     }
 }
 
@@ -312,50 +176,19 @@ pub enum Standing {
     },
 }
 
-/// A license that holds on this box: vendor, box, counter and dates were all checked.
-/// [`VerifiedLicense::bind`] alone makes one.
+/// What this box's TPM showed for a license that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoundLicense {
-    license: VerifiedLicense,
+pub struct TpmStanding {
     binding: TpmBinding,
     counter: CounterEvidence,
     standing: Standing,
+    earliest_now: Timestamp,
 }
 
-impl BoundLicense {
-    /// For example `L-2041`.
-    pub fn license_id(&self) -> &str {
-        &self.license.payload().license_id
-    }
-
-    /// Counts up with each file of this license.
-    pub fn revision(&self) -> u32 {
-        self.license.payload().revision
-    }
-
-    /// What it allows.
-    pub fn entitlements(&self) -> &Entitlements {
-        &self.license.payload().entitlements
-    }
-
-    /// For whom it was made.
-    pub fn names(&self) -> &Names {
-        &self.license.payload().names
-    }
-
-    /// To what it is bound.
+impl TpmStanding {
+    /// The license's binding.
     pub fn binding(&self) -> &TpmBinding {
         &self.binding
-    }
-
-    /// When it may be used.
-    pub fn validity(&self) -> Validity {
-        self.license.payload().validity
-    }
-
-    /// When it was issued.
-    pub fn issued_at(&self) -> Timestamp {
-        self.license.payload().issued_at
     }
 
     /// What the TPM attested.
@@ -371,12 +204,6 @@ impl BoundLicense {
     /// The earliest that it can be now, from the date of issue and the TPM's powered
     /// time since the request: a clock that shows less is wrong.
     pub fn earliest_now(&self) -> Timestamp {
-        self.binding
-            .earliest_now(self.issued_at(), self.counter.clock_ms)
-    }
-
-    /// The license as the vendor issued it.
-    pub fn verified(&self) -> &VerifiedLicense {
-        &self.license
+        self.earliest_now
     }
 }
