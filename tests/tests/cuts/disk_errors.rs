@@ -60,6 +60,10 @@ fn fail_everywhere(and_later: bool) {
                         assert_eq!(at_once, Has::New, "{what}");
                     }
                 }
+                // The TPM's library opens files of its own, and needs some to find the TPM.
+                "refused SG-TPM-001" if and_later && call == "openat" => {
+                    assert_eq!((counter, at_once), (counter_before, Has::Old), "{what}");
+                }
                 said => panic!("{what}: {said:?}"),
             }
             outcomes.push((said.to_owned(), at_once));
