@@ -373,7 +373,11 @@ impl Qemu {
                 return Ok(rest);
             }
             if let Some(why) = find_line(&self.serial, "Kernel panic", self.booted_at) {
-                bail!("the box's kernel panicked {why}");
+                bail!(
+                    "the box's kernel panicked {why}. The end of {}:\n{}",
+                    self.serial.display(),
+                    last_lines(&self.serial, 40)
+                );
             }
             self.process.must_be_running()?;
             if Instant::now() > end {
