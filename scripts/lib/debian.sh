@@ -19,13 +19,15 @@ debian_sources() {
     [[ -n $found ]]
 }
 
-# debian_tree WHAT PACKAGES-FILE: unpacks packages and what they depend on, without
-# running any of their scripts, and prints where: a tar with owners, cached by its inputs.
+# debian_tree WHAT PACKAGES-FILE CACHE [PACKAGE...]: unpacks the file's packages and those
+# named, and what they depend on, without running any of their scripts, and prints where:
+# a tar with owners, cached by its inputs.
 # A pool file that the mirror lacks (404) is looked for in its other suites: the newest
 # version first, then without updates and security.
 debian_tree() {
     local what=$1 list=$2 cache=$3 packages sources key target attempt
-    packages=$(sed 's/#.*//' "$list" | tr -s ' \n' ',,' | sed 's/^,//;s/,$//')
+    shift 3
+    packages=$( (sed 's/#.*//' "$list" && echo "$*") | tr -s ' \n' ',,' | sed 's/^,//;s/,$//')
     sources=$(debian_sources) || refuse "the host's apt sources name no Debian mirror"
     key=$(fingerprint "$packages" "$sources")
     target=$cache/$what-$key.tar

@@ -8,6 +8,8 @@ prerequisite_packages=(
     build-essential pkg-config libtss2-dev
     # the TPM
     swtpm swtpm-tools
+    # power cuts within an import
+    strace
     # gate and namespaces
     nftables iproute2
     # virtual cameras
@@ -17,7 +19,7 @@ prerequisite_packages=(
     # looking at recordings and pages
     ffmpeg chromium fonts-dejavu-core
     # the image and its boots
-    mmdebstrap qemu-system-x86 fdisk e2fsprogs zstd cpio debian-archive-keyring
+    mmdebstrap qemu-system-x86 ovmf fdisk e2fsprogs zstd cpio debian-archive-keyring
     # reading documents with somebody else's code
     python3-cryptography
     # style

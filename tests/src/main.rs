@@ -8,8 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use sealgate_tests::evidence::Report;
+use sealgate_tests::import_once::ImportOnce;
 use sealgate_tests::journey::{self, Break};
 use sealgate_tests::model::{Configuration, configurations};
+use sealgate_tests::never_deactivates;
+use sealgate_tests::power_cuts;
 use sealgate_tests::tour;
 use sealgate_tests::world::namespaces::remove_orphans;
 use sealgate_tests::world::process::last_lines;
@@ -26,6 +29,13 @@ struct Arguments {
 enum Command {
     /// Starts cameras, portal and box; plays the journey if asked to.
     Run(Run),
+    /// Boots one licensed disk and TPM in ever different boxes; the license must not notice.
+    NeverDeactivates(NeverDeactivates),
+    /// Records the disk's writes of an import, and replays each moment's power loss.
+    PowerCuts(PowerCuts),
+    /// One import into a license folder; for tests that cut it short.
+    #[command(hide = true)]
+    ImportOnce(ImportOnce),
     /// Explores what can become of licenses, state by state, under the portal's rules.
     Model(Model),
     /// The half of a relay inside a namespace; started by the lab itself.
@@ -105,14 +115,11 @@ fn explore(model: &Model) -> Result<ExitCode> {
     })
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Run(run) => run_lab(&run).await,
-        Command::Model(model) => explore(&model),
-        Command::RelayInside { socket, target } => relay::run_inside(&socket, target)
-            .await
-            .map(|()| ExitCode::SUCCESS),
+        // Without a runtime: its threads would have system calls of their own.
+        Command::ImportOnce(import) => import.run(),
+        command => run(command),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("sealgate-lab: {error:#}");
@@ -120,9 +127,77 @@ async fn main() -> ExitCode {
     })
 }
 
+#[derive(Debug, clap::Args)]
+struct NeverDeactivates {
+    /// The repository's build folder.
+    #[arg(long, default_value = "build")]
+    build: PathBuf,
+    /// Each change by itself, instead of one boot with many at once.
+    #[arg(long)]
+    all: bool,
+    /// The folder of an image with another kernel, for the change of kernel.
+    #[arg(long, value_name = "DIR")]
+    other_kernel: Option<PathBuf>,
+    /// Writes the result as a page.
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct PowerCuts {
+    /// The repository's build folder.
+    #[arg(long, default_value = "build")]
+    build: PathBuf,
+    /// Random states of the disk for each of its writes, besides the one in order.
+    #[arg(long, default_value_t = 2)]
+    random_states: u32,
+    /// How many different disks are booted.
+    #[arg(long, default_value_t = 1)]
+    boots: usize,
+    /// Seed of the random states.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Keeps the recording.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[tokio::main]
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Run(run) => {
+            in_a_folder(&run.build, run.keep, async |places| {
+                play(&run, places).await
+            })
+            .await
+        }
+        Command::NeverDeactivates(arguments) => {
+            in_a_folder(&arguments.build, false, async |places| {
+                never_deactivates(&arguments, places).await
+            })
+            .await
+        }
+        Command::PowerCuts(arguments) => {
+            in_a_folder(&arguments.build, arguments.keep, async |places| {
+                power_cuts(&arguments, places).await
+            })
+            .await
+        }
+        Command::ImportOnce(import) => import.run(),
+        Command::Model(model) => explore(&model),
+        Command::RelayInside { socket, target } => relay::run_inside(&socket, target)
+            .await
+            .map(|()| ExitCode::SUCCESS),
+    }
+}
+
 /// Ends everything it started, whether it succeeds, fails or is interrupted: all of it
 /// belongs to values that are dropped on the way out.
-async fn run_lab(run: &Run) -> Result<ExitCode> {
+async fn in_a_folder(
+    build: &Path,
+    keep: bool,
+    play: impl AsyncFnOnce(Places) -> Result<ExitCode>,
+) -> Result<ExitCode> {
     remove_orphans();
     let mut folder = tempfile::Builder::new()
         .prefix("sealgate-lab-")
@@ -130,8 +205,8 @@ async fn run_lab(run: &Run) -> Result<ExitCode> {
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .tempdir_in("/var/tmp")
         .context("make this run's folder")?;
-    folder.disable_cleanup(run.keep);
-    let build = std::path::absolute(&run.build).context("find the build folder")?;
+    folder.disable_cleanup(keep);
+    let build = std::path::absolute(build).context("find the build folder")?;
     let binaries = std::env::current_exe().context("find ourselves")?;
     let places = Places {
         build,
@@ -141,10 +216,10 @@ async fn run_lab(run: &Run) -> Result<ExitCode> {
         run: folder.path().to_owned(),
     };
     let outcome = tokio::select! {
-        outcome = play(run, places) => outcome,
+        outcome = play(places) => outcome,
         interrupted = interrupted() => interrupted.map(|()| ExitCode::from(130)),
     };
-    if run.keep {
+    if keep {
         eprintln!(
             "Logs and state of this run are in {}",
             folder.path().display()
@@ -193,6 +268,56 @@ async fn play(run: &Run, places: Places) -> Result<ExitCode> {
         );
     }
     Ok(if holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn never_deactivates(arguments: &NeverDeactivates, places: Places) -> Result<ExitCode> {
+    let plan = never_deactivates::Plan {
+        all: arguments.all,
+        other_kernel: arguments.other_kernel.clone(),
+    };
+    let rows = never_deactivates::play(places, &plan).await?;
+    if let Some(file) = &arguments.table {
+        never_deactivates::write_table(&rows, file).await?;
+    }
+    let held = rows.iter().filter(|row| row.holds).count();
+    println!(
+        "{held} of {} boots showed the license as it must be",
+        rows.len()
+    );
+    Ok(if held == rows.len() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn power_cuts(arguments: &PowerCuts, places: Places) -> Result<ExitCode> {
+    let plan = power_cuts::Plan {
+        random_states: arguments.random_states,
+        boots: arguments.boots,
+        seed: arguments.seed,
+    };
+    let summary = power_cuts::play(places, plan).await?;
+    for none in &summary.none {
+        eprintln!("NEITHER LICENSE: {none}");
+    }
+    println!(
+        "{} writes in {} epochs: {} states of disk and counter, {} of them distinct: {} with the \
+         old license, {} with the new one, {} with none; {} booted",
+        summary.writes,
+        summary.epochs,
+        summary.states,
+        summary.distinct,
+        summary.old,
+        summary.new,
+        summary.none.len(),
+        summary.boots.len()
+    );
+    Ok(if summary.none.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

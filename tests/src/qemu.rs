@@ -11,6 +11,7 @@
 //! QEMU itself needs no place in that namespace.
 
 mod accelerator;
+mod hardware;
 mod qmp;
 
 use std::net::TcpListener;
@@ -24,16 +25,15 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 pub use accelerator::Accelerator;
+pub use hardware::{DiskController, Hardware};
 use qmp::Qmp;
 
 use crate::world::process::{Process, find_line, last_lines, run};
 
-/// Memory of the emulated box, MiB.
-const MEMORY_MIB: u32 = 1024;
 /// The owner's port: PCI slot 3, which the lab image calls `lan0`.
-const LAN0: &str = "addr=0x3,mac=52:54:00:5e:a1:03";
+const LAN0_SLOT: u8 = 3;
 /// The camera port: PCI slot 4, `cam0`.
-const CAM0: &str = "addr=0x4,mac=52:54:00:5e:a1:04";
+const CAM0_SLOT: u8 = 4;
 /// QEMU makes its devices within this, whatever executes the guest.
 const DEVICES_LIMIT: Duration = Duration::from_secs(20);
 /// What a clean shutdown may take in hardware.
@@ -72,6 +72,27 @@ impl Image {
         .context("copy the image's disk")
         .map(drop)
     }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Puts this image's system on a disk, as an update does: root and its hash tree. The
+    /// rest of the disk stays.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write_system(&self, disk: &Path) -> Result<()> {
+        run(Command::new("dd")
+            .arg(format!("if={}", self.folder.join("disk.img").display()))
+            .arg(format!("of={}", disk.display()))
+            .args(["bs=1M", "skip=1", "seek=1", "conv=notrunc", "status=none"])
+            // 512 MiB of root and 16 MiB of hashes: scripts/lib/disk.sh.
+            .arg("count=528"))
+        .context("write the image's system")
+        .map(drop)
+    }
 }
 
 /// Where the camera port is plugged in.
@@ -100,6 +121,19 @@ pub struct Machine {
     pub logs: PathBuf,
     /// More words for the kernel's command line.
     pub append: String,
+    /// What it is made of otherwise.
+    pub hardware: Hardware,
+    /// Where to record each write to the disk, and each command to the TPM.
+    pub recording: Option<Recording>,
+}
+
+/// Files that a machine records what it does to its disk and its TPM in.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    /// Every write and flush of the disk, in the format of Linux's dm-log-writes.
+    pub writes: PathBuf,
+    /// QEMU's trace: the same writes and the TPM's commands, in one order.
+    pub trace: PathBuf,
 }
 
 impl Machine {
@@ -131,9 +165,8 @@ impl Machine {
 
         let mut command = Command::new("qemu-system-x86_64");
         command
-            .args(["-machine", "q35,smm=off", "-smp", "2"])
             .args(accelerator.arguments())
-            .args(["-m", &MEMORY_MIB.to_string()])
+            .args(self.hardware.arguments())
             .args(["-nodefaults", "-display", "none", "-no-reboot"])
             .arg("-kernel")
             .arg(self.image.folder.join("vmlinuz"))
@@ -155,19 +188,11 @@ impl Machine {
                 "unix:{}/qmp,server=on,wait=off",
                 sockets.path().display()
             ))
-            .arg("-drive")
-            .arg(format!(
-                "file={},format=raw,if=none,id=disk,cache=writeback",
-                self.disk.display()
-            ))
-            .args(["-device", "virtio-blk-pci,drive=disk,addr=0x5"])
+            .args(self.disk_arguments()?)
             .args(["-device", "virtio-rng-pci,addr=0x6"])
             .arg("-netdev")
             .arg(format!("user,id=lan,hostfwd=tcp:127.0.0.1:{web_port}-:443"))
-            .args([
-                "-device",
-                &format!("virtio-net-pci,netdev=lan,romfile=,{LAN0}"),
-            ]);
+            .args(["-device", &self.hardware.nic_device("lan", LAN0_SLOT)]);
         let initrd = self.image.folder.join("initrd");
         if initrd.exists() {
             command.arg("-initrd").arg(initrd);
@@ -180,10 +205,10 @@ impl Machine {
             // A hub with nothing else on it.
             None => command.args(["-netdev", "hubport,id=cam,hubid=0"]),
         };
-        command.args([
-            "-device",
-            &format!("virtio-net-pci,netdev=cam,romfile=,{CAM0}"),
-        ]);
+        command.args(["-device", &self.hardware.nic_device("cam", CAM0_SLOT)]);
+        if self.hardware.uefi {
+            command.args(self.firmware_arguments()?);
+        }
         if tpm.is_some() {
             command
                 .arg("-chardev")
@@ -192,7 +217,7 @@ impl Machine {
                     sockets.path().display()
                 ))
                 .args(["-tpmdev", "emulator,id=tpm,chardev=tpm"])
-                .args(["-device", "tpm-crb,tpmdev=tpm"]);
+                .args(["-device", &format!("{},tpmdev=tpm", self.hardware.tpm)]);
         }
 
         let booted_at = length(&serial);
@@ -223,6 +248,60 @@ impl Machine {
             tpm,
             _sockets: sockets,
         })
+    }
+
+    /// The disk as a drive or, where its writes are recorded, as a chain of block nodes.
+    fn disk_arguments(&self) -> Result<Vec<String>> {
+        let disk = self.disk.display();
+        let mut words: Vec<String> = match &self.recording {
+            None => vec![
+                "-drive".to_owned(),
+                format!("file={disk},format=raw,if=none,id=disk,cache=writeback"),
+            ],
+            Some(recording) => {
+                std::fs::File::create(&recording.writes).context("make the log of writes")?;
+                let log = recording.writes.display();
+                let node = format!(
+                    "driver=blklogwrites,node-name=disk,log-sector-size=512,\
+                     file.driver=file,file.filename={disk},\
+                     log.driver=file,log.filename={log}"
+                );
+                let trace = recording.trace.display().to_string();
+                [
+                    ["-blockdev", node.as_str()],
+                    ["-trace", "enable=blk_co_pwritev"],
+                    ["-trace", "enable=tpm_util_show_buffer"],
+                    ["-D", trace.as_str()],
+                ]
+                .concat()
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
+            }
+        };
+        words.extend(self.hardware.disk_arguments());
+        Ok(words)
+    }
+
+    /// UEFI, with variables that stay with the machine's logs.
+    fn firmware_arguments(&self) -> Result<Vec<String>> {
+        let variables = self.logs.join("uefi-variables");
+        if !variables.exists() {
+            std::fs::copy(hardware::UEFI_VARIABLES, &variables)
+                .context("copy UEFI's variables: is the package ovmf installed?")?;
+        }
+        let flash = |file: &Path, more: &str| {
+            let file = file.display();
+            [
+                "-drive".to_owned(),
+                format!("if=pflash,format=raw,file={file}{more}"),
+            ]
+        };
+        Ok([
+            flash(Path::new(hardware::UEFI_CODE), ",readonly=on"),
+            flash(&variables, ""),
+        ]
+        .concat())
     }
 
     fn kernel_command_line(&self) -> String {
@@ -260,6 +339,14 @@ impl Qemu {
         self.accelerator
     }
 
+    /// Fails with the end of QEMU's log if it is no longer there.
+    ///
+    /// # Errors
+    /// QEMU ended.
+    pub fn must_be_running(&mut self) -> Result<()> {
+        self.process.must_be_running()
+    }
+
     /// QEMU's process id.
     pub fn id(&self) -> u32 {
         self.process.id()
@@ -286,7 +373,11 @@ impl Qemu {
                 return Ok(rest);
             }
             if let Some(why) = find_line(&self.serial, "Kernel panic", self.booted_at) {
-                bail!("the box's kernel panicked {why}");
+                bail!(
+                    "the box's kernel panicked {why}. The end of {}:\n{}",
+                    self.serial.display(),
+                    last_lines(&self.serial, 40)
+                );
             }
             self.process.must_be_running()?;
             if Instant::now() > end {

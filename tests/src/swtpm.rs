@@ -16,6 +16,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rand::RngExt as _;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use sealgate_tpm::TpmAddress;
 use tempfile::TempDir;
@@ -317,16 +318,16 @@ pub fn manufacture(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Two neighbouring ports that are free now.
+/// Two neighbouring ports that are free now. They lie below those that the kernel gives to
+/// outgoing connections (ip_local_port_range): of these, thousands wait for a minute after
+/// a test that speaks with a TPM, and one would sooner or later take a port whose swtpm is
+/// switched off.
 fn free_port_pair() -> Result<u16> {
-    for _ in 0..100 {
-        let data = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("look for a free port")?;
-        let port = data.local_addr().context("look for a free port")?.port();
-        let Some(control) = port.checked_add(1) else {
-            continue;
-        };
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, control)).is_ok() {
-            return Ok(port);
+    for _ in 0..1000 {
+        let data = rand::rng().random_range(10_240..32_000);
+        let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if free(data) && free(data + 1) {
+            return Ok(data);
         }
     }
     bail!("no two neighbouring ports are free")

@@ -44,10 +44,10 @@ impl Accelerator {
     }
 
     /// QEMU's own words for it.
-    pub fn arguments(self) -> [&'static str; 4] {
+    pub fn arguments(self) -> [&'static str; 2] {
         match self {
-            Self::Kvm => ["-accel", "kvm", "-cpu", "max"],
-            Self::Tcg => ["-accel", "tcg,thread=multi", "-cpu", "max"],
+            Self::Kvm => ["-accel", "kvm"],
+            Self::Tcg => ["-accel", "tcg,thread=multi"],
         }
     }
 
@@ -75,6 +75,7 @@ impl Accelerator {
             .args(["-machine", "q35,smm=off", "-m", "32", "-nodefaults"])
             .args(["-display", "none", "-no-reboot"])
             .args(self.arguments())
+            .args(["-cpu", "max"])
             .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
             .arg("-bios")
             .arg(&path)

@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use super::namespaces::Switch;
 use super::process::resident_kib;
 use super::{BootFacts, Expectation, ResidentKib};
-use crate::qemu::{Accelerator, CameraNetwork, Image, Machine, Qemu};
+use crate::qemu::{Accelerator, CameraNetwork, Hardware, Image, Machine, Qemu};
 
 /// What one look inside may take on real hardware.
 const LOOK: Duration = Duration::from_secs(20);
@@ -48,6 +48,8 @@ impl VmBox {
                 web_port: 0,
                 logs: folder.to_owned(),
                 append: "sealgate.lab_shell".to_owned(),
+                hardware: Hardware::default(),
+                recording: None,
             },
             folder: folder.to_owned(),
             web_port: 0,
@@ -73,6 +75,18 @@ impl VmBox {
         Ok(())
     }
 
+    /// The machine, to change while it is off: parts, command line, recording.
+    pub fn machine(&mut self) -> &mut Machine {
+        &mut self.machine
+    }
+
+    /// The power fails: nothing is written any more.
+    pub fn cut_power(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.cut_power();
+        }
+    }
+
     /// Shuts it down the clean way.
     ///
     /// # Errors
@@ -90,6 +104,14 @@ impl VmBox {
     /// It did not go down in time, or is off.
     pub async fn reboot(&mut self) -> Result<()> {
         self.running()?.reboot().await
+    }
+
+    /// Fails with the end of QEMU's log if it is not on.
+    ///
+    /// # Errors
+    /// QEMU ended, or was never started.
+    pub fn must_be_running(&mut self) -> Result<()> {
+        self.running()?.must_be_running()
     }
 
     /// What executes the guest.
