@@ -8,7 +8,12 @@
 
 mod bench;
 mod boot;
+mod cli;
 mod cuts;
 mod identity;
 mod import;
+mod owner;
+mod proxy;
 mod request;
+mod states;
+mod troubles;

@@ -14,6 +14,10 @@ mod import;
 mod license_box;
 mod outcome;
 mod request;
+#[cfg(test)]
+mod table_doc;
+mod tether;
+mod time;
 mod words;
 
 pub use budget::{Patience, TransientBudget};
@@ -22,4 +26,5 @@ pub use import::{ImportError, ImportReport};
 pub use license_box::{BoxNames, LicenseBox};
 pub use outcome::CheckOutcome;
 pub use request::RequestError;
+pub use time::ClockError;
 pub use words::{date, state_problem, tpm_problem};
