@@ -18,11 +18,19 @@ pub enum TrustClass {
     Virtual,
     /// The lab's software TPM. Refused by a product portal.
     Lab,
+    /// Nobody: the TPM has no certificate, and says itself what it is.
+    SelfDeclared,
 }
 
 impl TrustClass {
     /// All, from the strongest.
-    pub const ALL: [Self; 4] = [Self::Hardware, Self::Firmware, Self::Virtual, Self::Lab];
+    pub const ALL: [Self; 5] = [
+        Self::Hardware,
+        Self::Firmware,
+        Self::Virtual,
+        Self::Lab,
+        Self::SelfDeclared,
+    ];
 
     /// The word in files, database and command line.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +39,7 @@ impl TrustClass {
             Self::Firmware => "firmware",
             Self::Virtual => "virtual",
             Self::Lab => "lab",
+            Self::SelfDeclared => "self_declared",
         }
     }
 
@@ -39,10 +48,16 @@ impl TrustClass {
         self != Self::Lab || flavour == Flavour::Lab
     }
 
+    /// May a maker's root be pinned with this class? There is no maker behind a TPM
+    /// without a certificate.
+    pub fn has_roots(self) -> bool {
+        self != Self::SelfDeclared
+    }
+
     /// Does a return proof credit by itself? A TPM that can be copied proves nothing
-    /// about its copy.
+    /// about its copy, and one that nobody vouches for may be a program.
     pub fn credits(self) -> bool {
-        self != Self::Virtual
+        !matches!(self, Self::Virtual | Self::SelfDeclared)
     }
 }
 
@@ -54,7 +69,7 @@ impl fmt::Display for TrustClass {
 
 /// Not one of the classes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a trust class is one of hardware, firmware, virtual, lab")]
+#[error("a trust class is one of hardware, firmware, virtual, lab, self_declared")]
 pub struct UnknownClass;
 
 impl FromStr for TrustClass {

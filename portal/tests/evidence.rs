@@ -410,6 +410,13 @@ fn one_endorsement_key_has_one_name() {
 }
 
 fn requested(change: impl FnOnce(&mut RequestPayload)) -> Result<TpmIdentity, EvidenceError> {
+    requested_of(&swtpm_roots(), change)
+}
+
+fn requested_of(
+    roots: &EkRoots,
+    change: impl FnOnce(&mut RequestPayload),
+) -> Result<TpmIdentity, EvidenceError> {
     let mut payload = RequestPayload {
         ek: EndorsementKey {
             public: swtpm::RSA_PUBLIC.to_vec(),
@@ -424,7 +431,7 @@ fn requested(change: impl FnOnce(&mut RequestPayload)) -> Result<TpmIdentity, Ev
     let request = unsigned
         .sign(&certified.attest, &certified.signature)
         .unwrap();
-    check_request(&request.verify()?, &swtpm_roots())
+    check_request(&request.verify()?, roots)
 }
 
 #[test]
@@ -448,4 +455,72 @@ fn a_whole_request_is_judged() {
     assert_eq!(code(|it| it.ek.public[7] ^= 0x40), "SG-POR-030");
     assert_eq!(code(|it| it.ek.public.truncate(9)), "SG-POR-030");
     assert_eq!(code(|it| it.ak_public[7] ^= 0x40), "SG-POR-021");
+}
+
+/// Nobody vouches for a TPM without a certificate: it is believed only where the vendor
+/// said so, and its returns are never credited by themselves.
+#[test]
+fn a_tpm_without_a_certificate_is_self_declared_where_that_is_allowed() {
+    let mut roots = swtpm_roots();
+    let without = |it: &mut RequestPayload| it.ek.certificate = None;
+    assert_eq!(
+        requested_of(&roots, without).unwrap_err().code(),
+        "SG-POR-023"
+    );
+    roots.allow_self_declared();
+    let identity = requested_of(&roots, without).unwrap();
+    assert_eq!(identity.trust_class, TrustClass::SelfDeclared);
+    assert_eq!(identity.certificate, None);
+    assert_eq!(
+        identity.ek_name,
+        TpmPublic::parse(swtpm::RSA_PUBLIC).unwrap().name()
+    );
+    // One with a certificate is what the certificate says, or nothing.
+    let identity = requested_of(&roots, |_| ()).unwrap();
+    assert_eq!(identity.trust_class, TrustClass::Lab);
+    let refused =
+        |change: fn(&mut RequestPayload)| requested_of(&roots, change).unwrap_err().code();
+    assert_eq!(refused(|it| it.ek.chain.clear()), "SG-POR-025");
+    assert_eq!(
+        refused(|it| it.ek.certificate = Some(vec![1])),
+        "SG-POR-024"
+    );
+    assert_eq!(
+        refused(|it| {
+            it.ek.certificate = None;
+            it.ek.public[7] ^= 0x40;
+        }),
+        "SG-POR-030"
+    );
+    for class in TrustClass::ALL {
+        assert_eq!(class.as_str().parse(), Ok(class));
+        let copyable = matches!(class, TrustClass::Virtual | TrustClass::SelfDeclared);
+        assert_eq!(class.credits(), !copyable, "{class}");
+    }
+    let refusal = roots
+        .add_root(swtpm::ROOT, TrustClass::SelfDeclared)
+        .unwrap_err();
+    assert_eq!(refusal.code(), "SG-POR-062");
+}
+
+/// A chip stays what its maker certified: no owner is locked out by a date.
+#[test]
+fn an_expired_certificate_still_says_who_made_the_chip() {
+    let maker = Maker::new();
+    let mut leaf = ek_params();
+    leaf.not_before = rcgen::date_time_ymd(2010, 1, 1);
+    leaf.not_after = rcgen::date_time_ymd(2012, 1, 1);
+    assert_eq!(code(&maker.sign(&leaf, &p256()), &[], &maker.roots()), "ok");
+    // Nor by an authority's.
+    let key = p384();
+    let mut intermediate = authority("Maker CA 1");
+    intermediate.not_before = rcgen::date_time_ymd(2010, 1, 1);
+    intermediate.not_after = rcgen::date_time_ymd(2012, 1, 1);
+    let chain = [maker.sign(&intermediate, &key)];
+    let certificate = under(&intermediate, &key, &ek_params());
+    assert_eq!(code(&certificate, &chain, &maker.roots()), "ok");
+    // A chain that is another maker's does not help.
+    let other = maker.sign(&authority("Maker CA 2"), &p384());
+    assert_eq!(code(&certificate, &[other], &maker.roots()), "SG-POR-025");
+    assert_eq!(code(&certificate, &[], &maker.roots()), "SG-POR-025");
 }

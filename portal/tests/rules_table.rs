@@ -29,6 +29,7 @@ impl Desk {
         Observation {
             counter,
             proof_of: proof_of.map(str::to_owned),
+            at_utc_s: 0,
             credits: true,
             request_sha256: hash(self.requests),
         }

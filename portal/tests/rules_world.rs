@@ -79,6 +79,7 @@ impl World {
         let fresh = Observation {
             counter,
             proof_of,
+            at_utc_s: 0,
             credits: true,
             request_sha256,
         };
@@ -136,12 +137,13 @@ impl World {
 
     /// Disk and files are lost; the honest owner asks for what he had.
     fn honest_reissue(&self) -> Result<(), TestCaseError> {
-        let Some(had) = self.row.newest_up_to(self.counter) else {
+        let Some(had) = self.row.newest_up_to(self.counter, 0) else {
             return Ok(());
         };
         let seen = Observation {
             counter: self.counter,
             proof_of: None,
+            at_utc_s: 0,
             credits: true,
             request_sha256: [0xff; 32],
         };
@@ -182,7 +184,7 @@ proptest! {
                 world.row.charged.covers(&world.reach()),
                 "counter {}: {:?} runs, {:?} is charged", world.counter, world.reach(), world.row.charged
             );
-            prop_assert!(world.row.charged.covers(&world.row.due()));
+            prop_assert!(world.row.charged.covers(&world.row.due(world.row.proven, 0)));
             world.honest_reissue()?;
         }
     }

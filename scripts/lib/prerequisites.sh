@@ -18,6 +18,8 @@ prerequisite_packages=(
     ffmpeg chromium fonts-dejavu-core
     # the image and its boots
     mmdebstrap qemu-system-x86 fdisk e2fsprogs zstd cpio debian-archive-keyring
+    # reading documents with somebody else's code
+    python3-cryptography
     # style
     shellcheck
 )

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod client;
 pub mod evidence;
 pub mod journey;
+pub mod model;
 pub mod qemu;
 pub mod swtpm;
 pub mod tour;

@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use sealgate_tests::evidence::Report;
 use sealgate_tests::journey::{self, Break};
+use sealgate_tests::model::{Configuration, configurations};
 use sealgate_tests::tour;
 use sealgate_tests::world::namespaces::remove_orphans;
 use sealgate_tests::world::process::last_lines;
@@ -24,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Starts cameras, portal and box; plays the journey if asked to.
     Run(Run),
+    /// Explores what can become of licenses, state by state, under the portal's rules.
+    Model(Model),
     /// The half of a relay inside a namespace; started by the lab itself.
     #[command(hide = true)]
     RelayInside {
@@ -58,10 +62,54 @@ struct Run {
     keep: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct Model {
+    /// Only this world; all by default.
+    world: Option<String>,
+    /// To this depth, instead of the one that CI explores.
+    #[arg(long)]
+    depth: Option<usize>,
+    /// Stop each world after so many seconds, at whatever depth that is.
+    #[arg(long, value_name = "SECONDS")]
+    limit: Option<u64>,
+}
+
+/// Prints a line for each world, and the shortest way to what must not be.
+fn explore(model: &Model) -> Result<ExitCode> {
+    let worlds: Vec<Configuration> = (configurations::ALL.into_iter())
+        .filter(|world| model.world.as_ref().is_none_or(|name| name == world.name))
+        .collect();
+    anyhow::ensure!(
+        !worlds.is_empty(),
+        "the worlds are: {}",
+        configurations::ALL.map(|world| world.name).join(" ")
+    );
+    let limit = model.limit.map(Duration::from_secs);
+    let mut sound = true;
+    for world in worlds {
+        let depth = match (model.depth, limit) {
+            (Some(depth), _) => depth,
+            (None, Some(_)) => usize::MAX,
+            (None, None) => world.depth,
+        };
+        let report = sealgate_tests::model::explore(&world, &world.rules(), depth, limit);
+        sound &= report.found.is_none();
+        println!("{report}");
+    }
+    Ok(if sound {
+        println!("The rules held in every state.");
+        ExitCode::SUCCESS
+    } else {
+        println!("The rules did not hold.");
+        ExitCode::FAILURE
+    })
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(run) => run_lab(&run).await,
+        Command::Model(model) => explore(&model),
         Command::RelayInside { socket, target } => relay::run_inside(&socket, target)
             .await
             .map(|()| ExitCode::SUCCESS),

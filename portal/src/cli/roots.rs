@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use der::pem::PemLabel as _;
 use der::{Decode as _, Encode as _};
 use jiff::Timestamp;
 use x509_cert::Certificate;
 
 use super::{CliError, PlaceArgs};
-use crate::desk::{EkRootFile, add_ek_roots, list_ek_roots, open_store};
+use crate::desk::{EkRootFile, add_ek_roots, list_ek_roots, open_store, set_self_declared};
 use crate::trust::TrustClass;
 
 /// The largest file that is read, in bytes.
@@ -19,11 +19,27 @@ const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 pub(super) enum Command {
     /// Believe the certificates of a file (PEM or DER).
     Add(Add),
+    /// Believe TPMs without a certificate, or no longer. Nobody vouches for such a TPM:
+    /// what it gives back is credited by staff only. A new portal refuses them.
+    SelfDeclared {
+        /// Which of the two.
+        choice: Choice,
+        #[command(flatten)]
+        places: PlaceArgs,
+    },
     /// List what is believed.
     List {
         #[command(flatten)]
         places: PlaceArgs,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Choice {
+    /// Believe them.
+    Allow,
+    /// Refuse them.
+    Refuse,
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +60,14 @@ pub(super) struct Add {
 pub(super) fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Add(add) => run_add(add),
+        Command::SelfDeclared { choice, places } => {
+            let (store, _) = open_store(&places.places())?;
+            let allow = choice == Choice::Allow;
+            set_self_declared(&store, allow, Timestamp::now())?;
+            let verb = if allow { "believed" } else { "refused" };
+            println!("TPMs without a certificate are {verb} now.");
+            Ok(())
+        }
         Command::List { places } => run_list(places),
     }
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::accounts::check_counts;
 use super::charge::{Changes, check_balance};
 use super::projects::visible_server;
-use super::request::{Admitted, admit};
+use super::request::{Admitted, Makers, admit};
 use super::{Actor, Desk, DeskError};
 use crate::journal::{
     DistributorRef, IssuedRecord, ProjectRef, ProvenRecord, Record, ServerRef, TpmRef,
@@ -107,11 +107,11 @@ impl Desk {
             check_counts(counts)?;
         }
         // Who may not know of the server does not learn what its request is worth.
-        let roots = self.transact(|tx| {
+        let makers = self.transact(|tx| {
             visible_server(tx, actor, order.server)?;
-            Ok(tx.ek_roots()?)
+            Ok(Makers::read(tx)?)
         })?;
-        let admitted = admit(order.request, &roots, self.flavour)?;
+        let admitted = admit(order.request, &makers, self.flavour)?;
 
         let mut journaled = false;
         let result: Result<Outcome, DeskError> =
@@ -137,6 +137,7 @@ impl Desk {
         let mut tpm = self.tpm_of(tx, actor, &server, admitted)?;
         let before = tpm.row.clone();
         let seen = Observation {
+            at_utc_s: self.now().as_second(),
             counter: admitted.request.counter().counter,
             proof_of: proof_of(tx, &tpm, admitted)?,
             credits: tpm.class.credits(),
@@ -336,6 +337,7 @@ impl Desk {
             from: made.from,
             to: made.to,
             counts: made.counts.clone(),
+            term: made.term,
             activation_secret,
             request_sha256: admitted.request.payload_sha256(),
             text: self.signer.sign(payload)?.to_text(),
@@ -372,6 +374,7 @@ impl Desk {
             from: file.from,
             to: file.to,
             counts: file.counts.clone(),
+            term: file.term,
             activation_secret: *file.activation_secret,
             request_sha256: file.request_sha256,
             text: file.text.clone(),

@@ -34,7 +34,7 @@ pub use error::{DeskError, OpenError};
 pub use issue::{Issuance, Order};
 pub use licenses::ServerLicenses;
 pub use projects::{ProjectView, ServerView};
-pub use roots::{EkRootFile, add_ek_roots, list_ek_roots};
+pub use roots::{EkRootFile, add_ek_roots, list_ek_roots, set_self_declared};
 pub use setup::{FirstAdmin, Initialised, PASSWORD_LINK_HOURS, initialise};
 
 /// The database's file in the data folder.
@@ -52,6 +52,8 @@ mod fact {
     pub(super) const FLAVOUR: &str = "flavour";
     /// Number and hash of the newest journal line that the database knows.
     pub(super) const JOURNAL_HEAD: &str = "journal_head";
+    /// `allowed` where TPMs without a certificate are believed, too.
+    pub(super) const SELF_DECLARED_TPMS: &str = "self_declared_tpms";
 }
 
 /// Tells the time. Tests bring their own.

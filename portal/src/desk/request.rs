@@ -4,13 +4,15 @@ use rand_core::CryptoRng;
 use sealgate_license::request_document::{SignedRequest, VerifiedRequest};
 use sealgate_license::vendor::Flavour;
 
-use super::DeskError;
+use super::{DeskError, fact};
 use crate::evidence::{self, Credential, EkRootError, EkRoots};
-use crate::store::{EkRootEntry, TpmIdentity};
+use crate::store::{EkRootEntry, StoreError, TpmIdentity, Tx};
 use crate::trust::TrustClass;
 
 /// The longest model or serial number that is kept, in characters.
 const MOST_CHARACTERS: usize = 80;
+/// The value of [`fact::SELF_DECLARED_TPMS`] that says so.
+pub(super) const ALLOWED: &str = "allowed";
 
 /// A request whose counter its attestation key signed, from a TPM whose maker is
 /// believed. That both keys are in one TPM is only proven once its license was imported.
@@ -43,10 +45,28 @@ impl Admitted {
     }
 }
 
+/// What the database says about TPM makers.
+pub(super) struct Makers {
+    roots: Vec<EkRootEntry>,
+    self_declared: bool,
+}
+
+impl Makers {
+    pub(super) fn read(tx: &mut dyn Tx) -> Result<Self, StoreError> {
+        Ok(Self {
+            roots: tx.ek_roots()?,
+            self_declared: tx.meta(fact::SELF_DECLARED_TPMS)?.as_deref() == Some(ALLOWED),
+        })
+    }
+}
+
 /// The stored EK roots as the evidence wants them.
-pub(super) fn believed(entries: &[EkRootEntry], flavour: Flavour) -> Result<EkRoots, EkRootError> {
+pub(super) fn believed(makers: &Makers, flavour: Flavour) -> Result<EkRoots, EkRootError> {
     let mut roots = EkRoots::new(flavour);
-    for entry in entries {
+    if makers.self_declared {
+        roots.allow_self_declared();
+    }
+    for entry in &makers.roots {
         match entry.class {
             // A lab root in a product's database is as if it were not there.
             Some(class) if !class.admitted_by(flavour) => {}
@@ -58,13 +78,9 @@ pub(super) fn believed(entries: &[EkRootEntry], flavour: Flavour) -> Result<EkRo
 }
 
 /// Checks a request file as it was uploaded.
-pub(super) fn admit(
-    file: &[u8],
-    roots: &[EkRootEntry],
-    flavour: Flavour,
-) -> Result<Admitted, DeskError> {
+pub(super) fn admit(file: &[u8], makers: &Makers, flavour: Flavour) -> Result<Admitted, DeskError> {
     let request = SignedRequest::parse(file)?.verify()?;
-    let tpm = evidence::check_request(&request, &believed(roots, flavour)?)?;
+    let tpm = evidence::check_request(&request, &believed(makers, flavour)?)?;
     Ok(Admitted {
         identity: TpmIdentity {
             ek_name: tpm.ek_name.to_string(),

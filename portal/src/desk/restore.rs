@@ -102,15 +102,19 @@ fn replay_issued(tx: &mut dyn Tx, record: &IssuedRecord) -> Result<(), StoreErro
     let file = record.to_file(tpm.id);
     tx.insert_file(&file)?;
     let before = tpm.row.clone();
-    tpm.row.attested = tpm.row.attested.max(record.tpm.attested);
-    tpm.row.issued.push(rules::Issued {
+    let license = rules::Issued {
         id: file.id.0.clone(),
         from: file.from,
         to: file.to,
         counts: file.counts.clone(),
+        term: file.term,
         request_sha256: file.request_sha256,
-    });
-    tpm.row.charged = tpm.row.charged.max(&tpm.row.due()).max(&file.counts);
+    };
+    tpm.row.replay(
+        license,
+        record.tpm.attested,
+        record.at_utc_ms.div_euclid(1000),
+    );
     settle(
         tx,
         &before,
@@ -180,6 +184,7 @@ fn replay_proven(tx: &mut dyn Tx, record: &ProvenRecord) -> Result<(), StoreErro
     };
     let before = tpm.row.clone();
     let seen = Observation {
+        at_utc_s: record.at_utc_ms.div_euclid(1000),
         counter: record.counter,
         proof_of: Some(record.file_id.0.clone()),
         credits: record.credits,

@@ -5,8 +5,8 @@ use sealgate_license::vendor::Flavour;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::DeskError;
-use super::request::believed;
+use super::request::{ALLOWED, Makers, believed};
+use super::{DeskError, fact};
 use crate::store::{AuditEntry, EkRootEntry, Store, transact};
 use crate::trust::TrustClass;
 
@@ -60,7 +60,27 @@ pub fn add_ek_roots(
                 detail: json!({ "class": class, "subject": entry.subject }).to_string(),
             })?;
         }
-        believed(&tx.ek_roots()?, flavour)?;
+        believed(&Makers::read(tx)?, flavour)?;
+        Ok(())
+    })
+}
+
+/// Believes TPMs without a certificate, or no longer. Off in a new portal: such a TPM may
+/// be a program, and its returns are credited by staff only.
+///
+/// # Errors
+/// The database failed.
+pub fn set_self_declared(store: &dyn Store, allow: bool, now: Timestamp) -> Result<(), DeskError> {
+    let word = if allow { ALLOWED } else { "refused" };
+    transact(store, |tx| {
+        tx.set_meta(fact::SELF_DECLARED_TPMS, word)?;
+        tx.append_audit(&AuditEntry {
+            at_utc_ms: now.as_millisecond(),
+            actor: None,
+            action: "roots.self_declared".to_owned(),
+            object: "portal".to_owned(),
+            detail: json!({ "self_declared": word }).to_string(),
+        })?;
         Ok(())
     })
 }

@@ -21,6 +21,12 @@ pub enum EkRootError {
         /// The class that it was to have.
         class: TrustClass,
     },
+    /// A class without makers.
+    #[error("no maker's root is of class {class}")]
+    NoSuchRoots {
+        /// The class that it was to have.
+        class: TrustClass,
+    },
     /// The list is full.
     #[error("more than {MAX_ROOTS} certificates")]
     Full,
@@ -32,6 +38,7 @@ impl EkRootError {
         match self {
             Self::Unreadable | Self::Full => "SG-POR-024",
             Self::Class { .. } => "SG-POR-031",
+            Self::NoSuchRoots { .. } => "SG-POR-062",
         }
     }
 }
@@ -47,6 +54,7 @@ pub struct EkRoots {
     flavour: Flavour,
     pub(super) roots: Vec<Root>,
     pub(super) intermediates: Vec<Parsed>,
+    self_declared: bool,
 }
 
 impl EkRoots {
@@ -56,11 +64,24 @@ impl EkRoots {
             flavour,
             roots: Vec::new(),
             intermediates: Vec::new(),
+            self_declared: false,
         }
+    }
+
+    /// Believes TPMs without a certificate, too: as [`TrustClass::SelfDeclared`].
+    pub fn allow_self_declared(&mut self) {
+        self.self_declared = true;
+    }
+
+    pub(super) fn self_declared_allowed(&self) -> bool {
+        self.self_declared
     }
 
     /// Pins a root (DER).
     pub fn add_root(&mut self, der: &[u8], class: TrustClass) -> Result<(), EkRootError> {
+        if !class.has_roots() {
+            return Err(EkRootError::NoSuchRoots { class });
+        }
         if !class.admitted_by(self.flavour) {
             return Err(EkRootError::Class { class });
         }

@@ -5,8 +5,11 @@
 //! request, proves that an attestation key lives beside an endorsement key.
 
 use aes::cipher::KeyIvInit as _;
-use p256::elliptic_curve::Generate as _;
-use p256::elliptic_curve::sec1::ToSec1Point as _;
+use p256::elliptic_curve::ecdh::EphemeralSecret;
+use p256::elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
+use p256::elliptic_curve::{
+    AffinePoint, CurveArithmetic, FieldBytesSize, Generate as _, PublicKey,
+};
 use rand_core::CryptoRng;
 use rsa::BoxedUint;
 use sealgate_license::tpm_wire::{
@@ -164,62 +167,42 @@ fn share_seed<R: CryptoRng + ?Sized>(
             Ok((seed, encrypted))
         }
         TpmKey::Rsa { .. } => Err(MakeCredentialError::KeyKind),
-        TpmKey::Ecc {
-            curve: EccCurve::P256,
-            x,
-            y,
-        } => {
-            let point = [&[0x04], x.as_slice(), y.as_slice()].concat();
-            let public = p256::PublicKey::from_sec1_bytes(&point)
-                .map_err(|_| MakeCredentialError::NotAKey)?;
-            let ephemeral = p256::ecdh::EphemeralSecret::generate_from_rng(rng);
-            let shared = ephemeral.diffie_hellman(&public);
-            let ours = ephemeral.public_key().to_sec1_point(false);
-            Ok(seed_from(
-                algorithm,
-                shared.raw_secret_bytes(),
-                ours.as_bytes(),
-                x,
-            ))
-        }
-        TpmKey::Ecc {
-            curve: EccCurve::P384,
-            x,
-            y,
-        } => {
-            let point = [&[0x04], x.as_slice(), y.as_slice()].concat();
-            let public = p384::PublicKey::from_sec1_bytes(&point)
-                .map_err(|_| MakeCredentialError::NotAKey)?;
-            let ephemeral = p384::ecdh::EphemeralSecret::generate_from_rng(rng);
-            let shared = ephemeral.diffie_hellman(&public);
-            let ours = ephemeral.public_key().to_sec1_point(false);
-            Ok(seed_from(
-                algorithm,
-                shared.raw_secret_bytes(),
-                ours.as_bytes(),
-                x,
-            ))
-        }
+        TpmKey::Ecc { curve, x, y } => match curve {
+            EccCurve::P256 => share_point::<p256::NistP256, R>(algorithm, x, y, rng),
+            EccCurve::P384 => share_point::<p384::NistP384, R>(algorithm, x, y, rng),
+        },
     }
 }
 
-/// `ours` is the ephemeral point in SEC 1 form, uncompressed; `theirs` the EK's x.
-fn seed_from(
+/// One-pass Diffie-Hellman with the EK's point; the TPM finds the seed with our own.
+fn share_point<C, R>(
     algorithm: HashAlgorithm,
-    shared_x: &[u8],
-    ours: &[u8],
-    theirs: &[u8],
-) -> (Zeroizing<Vec<u8>>, Vec<u8>) {
-    let (x, y) = ours[1..].split_at(theirs.len());
+    x: &[u8],
+    y: &[u8],
+    rng: &mut R,
+) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), MakeCredentialError>
+where
+    C: CurveArithmetic,
+    FieldBytesSize<C>: ModulusSize,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+    R: CryptoRng + ?Sized,
+{
+    let point = [&[0x04], x, y].concat();
+    let public =
+        PublicKey::<C>::from_sec1_bytes(&point).map_err(|_| MakeCredentialError::NotAKey)?;
+    let ephemeral = EphemeralSecret::<C>::generate_from_rng(rng);
+    let shared = ephemeral.diffie_hellman(&public);
+    let ours = ephemeral.public_key().to_sec1_point(false);
+    let (ours_x, ours_y) = ours.as_bytes()[1..].split_at(x.len());
     let seed = kdfe(
         algorithm,
-        shared_x,
+        shared.raw_secret_bytes(),
         "IDENTITY",
+        ours_x,
         x,
-        theirs,
         algorithm.digest_bytes(),
     );
-    (seed, [sized(x), sized(y)].concat())
+    Ok((seed, [sized(ours_x), sized(ours_y)].concat()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,12 @@
 //! - [`request_evidence`]: all of it for one request.
 //!
 //! Pure: randomness is an argument, and there is no clock. The dates in EK certificates
-//! are deliberately not compared with anything: a chip stays what its maker certified.
+//! are deliberately not compared with anything. The TCG EK Credential Profile 2.5
+//! (3.2.5) wants `notAfter` to outlive the device, 99991231235959Z at best, since the
+//! certificate says who made the chip and never that somebody may do something until
+//! then; chips with shorter dates are in the field, and their owners must not be locked
+//! out of a box that has not changed. A maker's key that was lost is taken out of the
+//! pinned roots by command.
 
 pub mod ek_certificate;
 pub mod ek_roots;

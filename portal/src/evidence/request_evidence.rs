@@ -22,8 +22,8 @@ pub struct TpmIdentity {
     pub ak_name: TpmName,
     /// What the attestation key signed.
     pub counter: CounterEvidence,
-    /// What the TPM's maker certified.
-    pub certificate: EkIdentity,
+    /// What the TPM's maker certified; `None` for [`TrustClass::SelfDeclared`] alone.
+    pub certificate: Option<EkIdentity>,
     /// By the maker's root.
     pub trust_class: TrustClass,
 }
@@ -34,7 +34,7 @@ pub enum EvidenceError {
     /// The request itself proves nothing.
     #[error("the request proves nothing")]
     Request(#[from] RequestError),
-    /// No certificate came with the request.
+    /// No certificate came with the request, and this portal insists on one.
     #[error("the request holds no EK certificate")]
     NoCertificate,
     /// The certificate does not stand.
@@ -67,21 +67,27 @@ pub fn check_request(
     roots: &EkRoots,
 ) -> Result<TpmIdentity, EvidenceError> {
     let claimed = &request.payload().ek;
-    let certificate = claimed
-        .certificate
-        .as_ref()
-        .ok_or(EvidenceError::NoCertificate)?;
-    let certificate = verify_ek(certificate, &claimed.chain, roots)?;
-    if !same_key(&certificate, request.ek()) {
-        return Err(EvidenceError::OtherKey);
-    }
+    let certificate = match &claimed.certificate {
+        Some(certificate) => {
+            let certificate = verify_ek(certificate, &claimed.chain, roots)?;
+            if !same_key(&certificate, request.ek()) {
+                return Err(EvidenceError::OtherKey);
+            }
+            Some(certificate)
+        }
+        // A certificate that does not stand is never the same as none.
+        None if roots.self_declared_allowed() => None,
+        None => return Err(EvidenceError::NoCertificate),
+    };
     let ek = canonical_ek(request.ek())?;
     Ok(TpmIdentity {
         ek_name: ek.name(),
         ek,
         ak_name: request.ak().name(),
         counter: *request.counter(),
-        trust_class: certificate.trust_class,
+        trust_class: (certificate.as_ref()).map_or(TrustClass::SelfDeclared, |certificate| {
+            certificate.trust_class
+        }),
         certificate,
     })
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::rules::Counts;
+use crate::rules::{Counts, Term};
 use crate::store::{
     DistributorId, FileId, LicenseFile, ProjectId, ServerId, Tpm, TpmId, TpmIdentity,
 };
@@ -89,6 +89,9 @@ pub struct IssuedRecord {
     pub to: u64,
     /// See [`LicenseFile::counts`].
     pub counts: Counts,
+    /// See [`LicenseFile::term`].
+    #[serde(default)]
+    pub term: Term,
     /// See [`LicenseFile::activation_secret`].
     #[serde(with = "hex_32")]
     pub activation_secret: [u8; 32],
@@ -117,6 +120,7 @@ impl IssuedRecord {
             from: self.from,
             to: self.to,
             counts: self.counts.clone(),
+            term: self.term,
             activation_secret: Zeroizing::new(self.activation_secret),
             request_sha256: self.request_sha256,
             text: self.text.clone(),

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{Counts, MAX_COUNTER, MAX_OUTSTANDING};
+use super::{Counts, Custody, Forgotten, MAX_COUNTER, Term};
 
 /// One license that was issued to the pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Issued {
     pub to: u64,
     /// What it gives.
     pub counts: Counts,
+    /// Until when.
+    pub term: Term,
     /// SHA-256 of the request's bytes.
     pub request_sha256: [u8; 32],
 }
@@ -33,8 +35,17 @@ pub struct Row {
     pub attested: u64,
     /// Highest counter that came with an HMAC proof; never above `attested`.
     pub proven: u64,
-    /// What is charged, per kind. Sticky: see [`super::upload`].
+    /// Highest counter whose proof was credited; never above `proven`. The charge rests
+    /// on the licenses from here on.
+    pub credited: u64,
+    /// Licenses with a lower `to` were issued before the hardware was taken back.
+    pub void_below: u64,
+    /// What is charged, per kind: as of the last change, see [`Row::settle`].
     pub charged: Counts,
+    /// Where the hardware is.
+    pub custody: Custody,
+    /// Were licenses forgotten?
+    pub forgotten: Option<Forgotten>,
     /// Every license issued, in any order.
     pub issued: Vec<Issued>,
 }
@@ -42,6 +53,8 @@ pub struct Row {
 /// What an uploaded request showed, after its signature was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
+    /// When, in seconds since 1970.
+    pub at_utc_s: i64,
     /// The attested counter.
     pub counter: u64,
     /// The license whose activation secret made the request's HMAC, if one did.
@@ -79,6 +92,23 @@ pub enum Refusal {
     /// There is no license this box could have had.
     #[error("no license was issued that this box could have used")]
     NothingToReissue,
+    /// The license would be over before it begins.
+    #[error("the license would end before it begins")]
+    EndsInThePast,
+    /// The hardware was reported as failed or lost.
+    #[error("the hardware was written off")]
+    WrittenOff,
+    /// The hardware was not reported as failed or lost.
+    #[error("the hardware was not written off")]
+    NotWrittenOff,
+    /// Hardware that is taken back could still import what it had.
+    #[error("the counter of the returned hardware is {counter}, and it takes {needed}")]
+    NotRaised {
+        /// What its request attests.
+        counter: u64,
+        /// What it has to be at least.
+        needed: u64,
+    },
 }
 
 impl Refusal {
@@ -89,6 +119,10 @@ impl Refusal {
             Self::TooManyOutstanding { .. } => "SG-POR-003",
             Self::CounterOutOfRange { .. } => "SG-POR-007",
             Self::NothingToReissue => "SG-POR-008",
+            Self::EndsInThePast => "SG-POR-070",
+            Self::WrittenOff => "SG-POR-071",
+            Self::NotWrittenOff => "SG-POR-072",
+            Self::NotRaised { .. } => "SG-POR-073",
         }
     }
 }
@@ -102,27 +136,58 @@ impl Row {
             .count()
     }
 
-    /// The newest license that a box at `counter` could have imported.
-    pub fn newest_up_to(&self, counter: u64) -> Option<&Issued> {
-        self.issued
-            .iter()
-            .filter(|license| license.to <= counter)
+    /// The highest `to` of all; 0 when nothing was issued.
+    pub fn highest_to(&self) -> u64 {
+        let all = self.issued.iter().map(|license| license.to);
+        all.max().unwrap_or(0)
+    }
+
+    /// The licenses of the hardware's present life.
+    fn live(&self) -> impl Iterator<Item = &Issued> {
+        (self.issued.iter()).filter(|license| license.to >= self.void_below)
+    }
+
+    /// The newest license that a box at `counter` could have imported and that has not
+    /// ended: when a trial ends, what the box had before it.
+    pub fn newest_up_to(&self, counter: u64, now_utc_s: i64) -> Option<&Issued> {
+        self.live()
+            .filter(|license| license.to <= counter && !license.term.has_ended(now_utc_s))
             .max_by_key(|license| license.to)
     }
 
     /// The newest license of all.
     pub fn newest(&self) -> Option<&Issued> {
-        self.issued.iter().max_by_key(|license| license.to)
+        self.live().max_by_key(|license| license.to)
     }
 
-    /// What the rules demand at least: per kind the maximum over the licenses still
-    /// importable above the *proven* counter, and the newest at or below it.
-    pub fn due(&self) -> Counts {
-        self.issued
-            .iter()
-            .filter(|license| license.to >= self.proven)
-            .chain(self.newest_up_to(self.proven))
+    /// Looks up a license by its id.
+    pub(super) fn license(&self, id: &str) -> Option<&Issued> {
+        self.live().find(|license| license.id == id)
+    }
+
+    /// What the rules demand at least, given a box whose counter is `counter` or above:
+    /// per kind the maximum over the licenses still importable, the newest at or below,
+    /// and below a license with an end the one that follows it.
+    pub fn due(&self, counter: u64, now_utc_s: i64) -> Counts {
+        let below = |perpetual: bool| {
+            self.live()
+                .filter(|license| license.to <= counter)
+                .filter(|license| !perpetual || license.term == Term::Perpetual)
+                .max_by_key(|license| license.to)
+        };
+        self.live()
+            .filter(|license| license.to >= counter)
+            .chain(below(false))
+            .chain(below(true))
+            .filter(|license| license.term.is_charged() && !license.term.is_over(now_utc_s))
             .fold(Counts::none(), |due, license| due.max(&license.counts))
+    }
+
+    /// Brings the charge up to date. It is what is due above the last *credited* proof: so
+    /// it rises with each license, and falls only by a proof that is credited
+    /// ([`super::upload`]), by the end of a license, and when hardware is taken back.
+    pub fn settle(&mut self, now_utc_s: i64) {
+        self.charged = self.due(self.credited, now_utc_s);
     }
 
     /// What was given back by a smaller license and waits for the box's proof.
@@ -136,13 +201,15 @@ impl Row {
     /// Enters a license that was made by a [`super::Decision::New`].
     pub fn enter(&mut self, id: String, request_sha256: [u8; 32], made: &super::NewLicense) {
         self.charged = made.charged.clone();
-        self.issued.push(Issued {
-            id,
-            from: made.from,
-            to: made.to,
-            counts: made.counts.clone(),
-            request_sha256,
-        });
+        self.issued.push(made.issued(id, request_sha256));
+    }
+
+    /// Enters a license that only the journal knew, made for a request that attested
+    /// `attested`.
+    pub fn replay(&mut self, license: Issued, attested: u64, now_utc_s: i64) {
+        self.attested = self.attested.max(attested);
+        self.issued.push(license);
+        self.settle(now_utc_s);
     }
 
     pub(super) fn check_counter(&self, counter: u64) -> Result<(), Refusal> {
@@ -152,14 +219,6 @@ impl Row {
         let highest = self.attested.max(self.proven);
         if counter < highest {
             return Err(Refusal::CounterWentBack { counter, highest });
-        }
-        Ok(())
-    }
-
-    pub(super) fn check_room(&self, extra: usize) -> Result<(), Refusal> {
-        let outstanding = self.outstanding();
-        if outstanding >= MAX_OUTSTANDING + extra {
-            return Err(Refusal::TooManyOutstanding { outstanding });
         }
         Ok(())
     }

@@ -10,7 +10,9 @@ use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use jiff::{Timestamp, ToSpan as _};
 use rand_core::CryptoRng;
-use sealgate_license::vendor::{Flavour, IssuingKey, RootEntry, RootKey, VendorRootsFile};
+use sealgate_license::vendor::{
+    Flavour, IssuingKey, KeyCertificate, RootEntry, RootKey, VendorRootsFile,
+};
 use zeroize::Zeroizing;
 
 use super::{CERTIFICATE_FILE, ISSUING_KEY_FILE, ROOT_KEY_FILE, ROOTS_FILE, SignerError, failed};
@@ -42,38 +44,20 @@ pub fn init(
     now: Timestamp,
     rng: &mut dyn CryptoRng,
 ) -> Result<Ceremony, SignerError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(failed(folder, "be made"))?;
-    for name in [
-        ROOT_KEY_FILE,
-        ISSUING_KEY_FILE,
-        CERTIFICATE_FILE,
-        ROOTS_FILE,
-    ] {
-        let path = folder.join(name);
-        if path.symlink_metadata().is_ok() {
-            return Err(SignerError::Exists { path });
-        }
-    }
+    make_folder(
+        folder,
+        &[
+            ROOT_KEY_FILE,
+            ISSUING_KEY_FILE,
+            CERTIFICATE_FILE,
+            ROOTS_FILE,
+        ],
+    )?;
     let root_seed = seed(rng);
     let issuing_seed = seed(rng);
     let root = RootKey::from_seed(&root_seed);
     let issuing = IssuingKey::from_seed(&issuing_seed);
-    // Whole seconds: people write these dates down.
-    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let signs_until = now
-        .checked_add((ISSUING_KEY_DAYS * 24).hours())
-        .unwrap_or(Timestamp::MAX);
-    let certificate = root.certify(
-        &format!("{flavour} issuing key {}", issuing.key_id()),
-        issuing.public_key(),
-        flavour,
-        now.checked_sub(BACKDATED_HOURS.hours()).unwrap_or(now),
-        signs_until,
-    );
+    let (certificate, signs_until) = certify(&root, &issuing, flavour, now);
     let roots = VendorRootsFile {
         flavour,
         roots: vec![RootEntry {
@@ -97,9 +81,7 @@ pub fn init(
         certificate.to_text().as_bytes(),
     )?;
     write_new(folder, ROOTS_FILE, 0o644, roots.to_text().as_bytes())?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed(folder, "be synced"))?;
+    sync(folder)?;
     Ok(Ceremony {
         root_key_id: root.key_id(),
         issuing_key_id: issuing.key_id(),
@@ -107,19 +89,79 @@ pub fn init(
     })
 }
 
-fn seed(rng: &mut dyn CryptoRng) -> Zeroizing<[u8; 32]> {
+/// Makes a folder for keys, unless one of these files is there.
+pub(super) fn make_folder(folder: &Path, names: &[&str]) -> Result<(), SignerError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed(folder, "be made"))?;
+    for name in names {
+        let path = folder.join(name);
+        if path.symlink_metadata().is_ok() {
+            return Err(SignerError::Exists { path });
+        }
+    }
+    Ok(())
+}
+
+/// Certifies an issuing key from now on; gives the last instant it may sign at, too.
+pub(super) fn certify(
+    root: &RootKey,
+    issuing: &IssuingKey,
+    flavour: Flavour,
+    now: Timestamp,
+) -> (KeyCertificate, Timestamp) {
+    // Whole seconds: people write these dates down.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let signs_until = now
+        .checked_add((ISSUING_KEY_DAYS * 24).hours())
+        .unwrap_or(Timestamp::MAX);
+    let certificate = root.certify(
+        &format!("{flavour} issuing key {}", issuing.key_id()),
+        issuing.public_key(),
+        flavour,
+        now.checked_sub(BACKDATED_HOURS.hours()).unwrap_or(now),
+        signs_until,
+    );
+    (certificate, signs_until)
+}
+
+fn sync(folder: &Path) -> Result<(), SignerError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed(folder, "be synced"))
+}
+
+/// Puts a new version in the place of a file that anyone may read.
+pub(super) fn replace(folder: &Path, name: &str, contents: &[u8]) -> Result<(), SignerError> {
+    let path = folder.join(name);
+    let new = folder.join(format!("{name}.new"));
+    File::create(&new)
+        .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&new, &path))
+        .map_err(failed(&path, "be written"))?;
+    sync(folder)
+}
+
+pub(super) fn seed(rng: &mut dyn CryptoRng) -> Zeroizing<[u8; 32]> {
     let mut seed = Zeroizing::new([0; 32]);
     rng.fill_bytes(seed.as_mut());
     seed
 }
 
-fn pem(seed: &[u8; 32]) -> Zeroizing<String> {
+pub(super) fn pem(seed: &[u8; 32]) -> Zeroizing<String> {
     SigningKey::from_bytes(seed)
         .to_pkcs8_pem(LineEnding::LF)
         .expect("a fixed-size key always encodes")
 }
 
-fn write_new(folder: &Path, name: &str, mode: u32, contents: &[u8]) -> Result<(), SignerError> {
+pub(super) fn write_new(
+    folder: &Path,
+    name: &str,
+    mode: u32,
+    contents: &[u8],
+) -> Result<(), SignerError> {
     let path = folder.join(name);
     let mut file = OpenOptions::new()
         .write(true)

@@ -1,10 +1,11 @@
 //! The vendor's keys as files: the ceremony that makes them, and the issuing key in use.
 //!
-//! The root key signs issuing keys and nothing else. `serve` never opens it: after the
+//! The root key signs issuing keys, and the list that revokes them. `serve` never opens it: after the
 //! ceremony its file belongs offline. Private keys are PKCS#8 PEM (RFC 8410), readable by
 //! their owner only.
 
 mod ceremony;
+mod rotation;
 
 use std::fs;
 use std::io;
@@ -16,12 +17,13 @@ use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use jiff::Timestamp;
 use sealgate_license::license_document::{LicensePayload, SignedLicense};
 use sealgate_license::vendor::{
-    Flavour, IssueError, IssuingKey, KeyCertificate, Revocations, VendorRoots, VendorRootsError,
-    VendorRootsFile, VerifyError,
+    Flavour, IssueError, IssuingKey, KeyCertificate, RevocationListError, Revocations, VendorRoots,
+    VendorRootsError, VendorRootsFile, VerifiedRevocationList, VerifyError,
 };
 use zeroize::Zeroizing;
 
 pub use ceremony::{Ceremony, init};
+pub use rotation::{Revoked, renew, revoke};
 
 /// The root's private key. Keep it offline.
 pub const ROOT_KEY_FILE: &str = "root.key";
@@ -31,6 +33,8 @@ pub const ISSUING_KEY_FILE: &str = "issuing.key";
 pub const CERTIFICATE_FILE: &str = "issuing.cert";
 /// What boxes and portals pin.
 pub const ROOTS_FILE: &str = "vendor-roots.json";
+/// The newest list of issuing keys that sign no more, signed by the root.
+pub const REVOCATIONS_FILE: &str = "revoked-keys.rev";
 
 /// Why the keys can't be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +82,21 @@ pub enum SignerError {
         #[source]
         source: VendorRootsError,
     },
+    /// The list of revoked keys is not a pinned root's.
+    #[error("the list of revoked keys {path} can't be used", path = path.display())]
+    Revocations {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: RevocationListError,
+    },
+    /// Not the name of a key.
+    #[error("{key_id:?} is no key id: 32 digits of lower-case hex")]
+    KeyId {
+        /// What was given.
+        key_id: String,
+    },
     /// Boxes would refuse what this key signs.
     #[error("the issuing key's certificate {path} can't be used", path = path.display())]
     Certificate {
@@ -103,6 +122,8 @@ impl SignerError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Exists { .. } => "SG-POR-013",
+            Self::KeyId { .. } => "SG-POR-060",
+            Self::Revocations { .. } => "SG-POR-061",
             _ => "SG-POR-040",
         }
     }
@@ -122,6 +143,8 @@ pub struct Signer {
     key: IssuingKey,
     certificate: KeyCertificate,
     roots: VendorRoots,
+    /// Travels inside every license, so that boxes without new firmware learn of it.
+    revocation_list: Option<VerifiedRevocationList>,
 }
 
 impl Signer {
@@ -148,7 +171,8 @@ impl Signer {
             .map_err(|source| SignerError::Certificate { path, source })?;
 
         let key = read_key(&folder.join(ISSUING_KEY_FILE))?;
-        if roots.revocations().contains(&key.key_id()) {
+        let revocation_list = rotation::newest_list(folder, &roots)?;
+        if Revocations::of(&revocation_list).contains(&key.key_id()) {
             return Err(SignerError::Revoked {
                 key_id: key.key_id(),
             });
@@ -157,14 +181,19 @@ impl Signer {
             key,
             certificate,
             roots,
+            revocation_list,
         })
     }
 
-    /// Signs a license, and reads the result back as a box would.
+    /// Signs a license with the newest revocation list inside, and reads the result back as a box would.
     ///
     /// # Errors
     /// The key's certificate leaves out the date of issue, or is another key's.
-    pub fn sign(&self, payload: LicensePayload) -> Result<SignedLicense, SignerError> {
+    pub fn sign(&self, mut payload: LicensePayload) -> Result<SignedLicense, SignerError> {
+        payload.revocation_list = self
+            .revocation_list
+            .as_ref()
+            .map(|list| list.to_text().into_bytes());
         let license = SignedLicense::issue(payload, &self.key, &self.certificate)?;
         license
             .verify(&self.roots, &Revocations::none())
@@ -192,6 +221,10 @@ impl Signer {
 }
 
 fn read_key(path: &Path) -> Result<IssuingKey, SignerError> {
+    Ok(IssuingKey::from_seed(&*read_seed(path)?))
+}
+
+fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, SignerError> {
     let metadata = fs::metadata(path).map_err(failed(path, "be read"))?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -204,6 +237,5 @@ fn read_key(path: &Path) -> Result<IssuingKey, SignerError> {
     let key = SigningKey::from_pkcs8_pem(&pem).map_err(|_| SignerError::Key {
         path: path.to_owned(),
     })?;
-    let seed = Zeroizing::new(key.to_bytes());
-    Ok(IssuingKey::from_seed(&seed))
+    Ok(Zeroizing::new(key.to_bytes()))
 }

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::rules::{Counts, Row};
+use crate::rules::{Counts, Row, Term};
 use crate::trust::TrustClass;
 
 macro_rules! id {
@@ -256,6 +256,8 @@ pub struct LicenseFile {
     pub to: u64,
     /// What it gives.
     pub counts: Counts,
+    /// Until when.
+    pub term: Term,
     /// What the TPM reveals when it activates the license.
     pub activation_secret: Zeroizing<[u8; 32]>,
     /// Of the request it was made for.
@@ -284,8 +286,10 @@ pub enum LedgerReason {
     Grant,
     /// A license holds them.
     Charge,
-    /// A box proved that it gave them up.
+    /// A box proved that it gave them up, or their time is over.
     Credit,
+    /// Their hardware failed or is lost: they may be licensed again, until it is back.
+    WriteOff,
 }
 
 /// One line of the ledger.

@@ -29,8 +29,9 @@ const START_UTC_MS: i64 = 1_795_478_400_000;
 
 /// A vendor with one root and one issuing key.
 pub struct Vendor {
+    seed: u8,
     root: RootKey,
-    issuing: IssuingKey,
+    pub issuing: IssuingKey,
     certificate: KeyCertificate,
     flavour: Flavour,
 }
@@ -56,6 +57,7 @@ impl Vendor {
             "2028-01-01T00:00:00Z".parse().unwrap(),
         );
         Self {
+            seed,
             root,
             issuing,
             certificate,
@@ -77,8 +79,7 @@ impl Vendor {
     }
 
     fn roots_revoking<const N: usize>(&self, revoked: [String; N]) -> VendorRoots {
-        let issued_at = "2026-11-20T00:00:00Z".parse().unwrap();
-        let list = self.root.revoke(self.flavour, 1, revoked.into(), issued_at);
+        let list = self.revocation_list(1, revoked);
         let file = VendorRootsFile {
             flavour: self.flavour,
             roots: vec![RootEntry {
@@ -86,9 +87,31 @@ impl Vendor {
                 public_key: self.root.public_key(),
                 class: self.flavour,
             }],
-            revocation_list: Some(list.to_text().into_bytes()),
+            revocation_list: Some(list.into_bytes()),
         };
         file.for_flavour(self.flavour).unwrap()
+    }
+
+    /// A list of revoked keys, as the root makes it.
+    pub fn revocation_list<const N: usize>(&self, sequence: u64, revoked: [String; N]) -> String {
+        let issued_at = "2026-11-20T00:00:00Z".parse().unwrap();
+        self.root
+            .revoke(self.flavour, sequence, revoked.into(), issued_at)
+            .to_text()
+    }
+
+    /// The same vendor with its next issuing key.
+    pub fn with_next_key(&self) -> Self {
+        let mut next = Self::new(self.seed, self.flavour);
+        next.issuing = IssuingKey::from_seed(&[self.seed ^ 0x40; 32]);
+        next.certificate = next.root.certify(
+            "issuing 2",
+            next.issuing.public_key(),
+            next.flavour,
+            "2026-11-01T00:00:00Z".parse().unwrap(),
+            "2028-11-01T00:00:00Z".parse().unwrap(),
+        );
+        next
     }
 
     /// A license for who made the request, as changed by `change`.
@@ -323,6 +346,27 @@ pub fn define_counter(address: &TpmAddress, attributes: u32, size: u16) {
     let mut parameters = vec![0, 0, 0, public.len() as u8];
     parameters.extend(public);
     assert_eq!(owner_command(address, 0x12A, &[OWNER], 1, &parameters), 0);
+}
+
+/// Writes an ordinary NV index, as a maker or an owner does.
+pub fn write_nv(address: &TpmAddress, index: u32, contents: &[u8]) {
+    const OWNERWRITE: u32 = 1 << 1;
+    const OWNERREAD: u32 = 1 << 17;
+    let attributes = OWNERWRITE | OWNERREAD | sealgate_license::tpm_wire::NV_AUTHREAD | 1 << 25;
+    let mut public = index.to_be_bytes().to_vec();
+    public.extend([0x00, 0x0B]);
+    public.extend(attributes.to_be_bytes());
+    public.extend([0, 0]);
+    public.extend((contents.len() as u16).to_be_bytes());
+    let define = [&[0, 0, 0, public.len() as u8], &public[..]].concat();
+    assert_eq!(owner_command(address, 0x12A, &[OWNER], 1, &define), 0);
+    // TPM2_NV_Write, in pieces that every TPM takes.
+    for (piece, bytes) in contents.chunks(512).enumerate() {
+        let size = (bytes.len() as u16).to_be_bytes();
+        let offset = (512 * piece as u16).to_be_bytes();
+        let write = [&size, bytes, &offset].concat();
+        assert_eq!(owner_command(address, 0x137, &[OWNER, index], 1, &write), 0);
+    }
 }
 
 /// TPM2_NV_UndefineSpace of the counter.

@@ -10,7 +10,7 @@ use sealgate_license::{
 use sealgate_tests::swtpm::Swtpm;
 use sealgate_tpm::{EkKind, Tpm, TpmError, TpmErrorKind};
 
-use crate::bench::{clear, define_counter, own, owner_command, undefine_counter, wrap};
+use crate::bench::{clear, define_counter, own, owner_command, undefine_counter, wrap, write_nv};
 
 fn fresh() -> (Swtpm, Tpm) {
     let swtpm = Swtpm::start_fresh().unwrap();
@@ -66,6 +66,32 @@ fn says_who_it_is_with_each_endorsement_key() {
     assert_eq!(after.ak_public, first.ak_public);
     assert_eq!(after.ek_public, first.ek_public);
     assert_ne!(after.epoch_name, first.epoch_name);
+}
+
+/// Certificates as makers leave them: wrapped and padded in their own index, and the
+/// authorities' one after the other across the indices of the chain.
+#[test]
+fn certificates_are_cut_out_of_what_nv_holds() {
+    let (swtpm, mut tpm) = fresh();
+    let certificates = tpm.ek_certificates().unwrap();
+    let [(_, rsa), (_, p384)] = &certificates[..] else {
+        panic!("swtpm makes two certificates");
+    };
+    let size = (rsa.len() as u16).to_be_bytes();
+    let wrapped = [&[0x10, 0x01, 0x00][..], &size, rsa, &[0xFF; 37]].concat();
+    write_nv(&swtpm.address(), EkKind::P256.certificate_index(), &wrapped);
+    let identity = tpm.identity_of(EkKind::P256).unwrap();
+    assert_eq!(identity.ek_certificate.as_ref(), Some(rsa));
+    assert!(identity.ek_chain.is_empty());
+
+    // Any two certificates stand in for a maker's authorities.
+    let chain = [&rsa[..], p384, &[0; 20]].concat();
+    let (first, second) = chain.split_at(700);
+    write_nv(&swtpm.address(), 0x01C0_0100, first);
+    write_nv(&swtpm.address(), 0x01C0_0101, second);
+    let identity = tpm.identity().unwrap();
+    assert_eq!(identity.ek_kind, EkKind::Rsa2048);
+    assert_eq!(identity.ek_chain, [rsa.clone(), p384.clone()]);
 }
 
 /// swtpm_setup leaves the RSA key persistent, and TPM2_Clear removes it from there.

@@ -262,3 +262,99 @@ impl Vendor {
         self.issue_with(request, 4, change).text
     }
 }
+
+/// A list of revoked keys that came with an import is kept, and stops the next import;
+/// nothing else, and only if the import succeeded.
+#[test]
+fn a_license_brings_the_list_of_revoked_keys() {
+    let mut bench = Bench::new();
+    bench.start().boot();
+    let first = bench.license(4);
+    bench.start().import(first.text.as_bytes(), false).unwrap();
+    let request = bench.start().export_request(0, 8).unwrap();
+
+    // The vendor lost the first issuing key, and signs with the next one.
+    let old = bench.vendor.issue(&request, 8);
+    let list = bench
+        .vendor
+        .revocation_list(7, [bench.vendor.issuing.key_id()]);
+    let next = bench.vendor.with_next_key();
+    let carrying = |list: &str| {
+        let list = list.as_bytes().to_vec();
+        next.issue_with(&request, 8, |payload| payload.revocation_list = Some(list))
+    };
+
+    // A refused import teaches nothing: neither a dry run, nor a file for another counter.
+    let renewed = carrying(&list);
+    bench.start().import(renewed.text.as_bytes(), true).unwrap();
+    assert!(!bench.has("revoked-keys.rev"));
+    bench.start().import(old.text.as_bytes(), true).unwrap();
+
+    // A list that is not the root's stops the license that carries it.
+    let stranger = Vendor::new(9, Flavour::Lab).revocation_list(9, []);
+    for bad in [stranger.as_str(), "{}"] {
+        let bad = carrying(bad);
+        assert_eq!(
+            refusal(bench.start().import(bad.text.as_bytes(), false)),
+            "SG-LIC-022"
+        );
+    }
+    // A license can't bring the revocation of its own key and be imported.
+    let own = bench.vendor.revocation_list(8, [next.issuing.key_id()]);
+    let own = carrying(&own);
+    assert_eq!(
+        refusal(bench.start().import(own.text.as_bytes(), false)),
+        "SG-LIC-003"
+    );
+    assert!(!bench.has("revoked-keys.rev"));
+
+    bench
+        .start()
+        .import(renewed.text.as_bytes(), false)
+        .unwrap();
+    assert!(bench.has("revoked-keys.rev"));
+    let request = bench.start().export_request(8, 16).unwrap();
+    let by_old = bench.vendor.issue(&request, 16);
+    let by_next = next.issue(&request, 16);
+    assert_eq!(
+        refusal(bench.start().import(by_old.text.as_bytes(), true)),
+        "SG-LIC-003"
+    );
+    bench.start().import(by_next.text.as_bytes(), true).unwrap();
+
+    // An older list does not take the place of a newer one.
+    let older = bench.vendor.revocation_list(6, []);
+    let older = next.issue_with(&request, 16, |payload| {
+        payload.revocation_list = Some(older.into_bytes());
+    });
+    bench.start().import(older.text.as_bytes(), false).unwrap();
+    let request = bench.start().export_request(16, 16).unwrap();
+    let by_old = bench.vendor.issue(&request, 20);
+    assert_eq!(
+        refusal(bench.start().import(by_old.text.as_bytes(), true)),
+        "SG-LIC-003"
+    );
+    // A list that the disk has lost or torn locks nobody out.
+    bench.put("revoked-keys.rev", "torn");
+    bench.start().import(by_old.text.as_bytes(), false).unwrap();
+    assert!(bench.start().boot().bound.is_some());
+    bench.vendor = next;
+}
+
+/// The import was judged when it began. By the time it is finished, the firmware may know
+/// better; but the counter has left the license before it behind.
+#[test]
+fn an_import_that_has_begun_is_finished_whatever_was_revoked_since() {
+    let (bench, _) = Bench::licensed(4);
+    let next = bench.license(8);
+    bench.put("pending.lic", &next.text);
+    let revoking = bench.vendor.roots_revoking_itself();
+    let outcome = bench.start_with(bench.swtpm.address(), revoking).boot();
+    assert_eq!(
+        outcome.bound.unwrap().entitlements().camera_channels(),
+        8,
+        "{:?}",
+        outcome.state
+    );
+    assert!(bench.has("active.lic") && !bench.has("pending.lic"));
+}

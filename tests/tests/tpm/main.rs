@@ -12,6 +12,7 @@ mod cli;
 mod cuts;
 mod identity;
 mod import;
+mod make_credential;
 mod owner;
 mod proxy;
 mod request;

@@ -15,7 +15,7 @@ use sealgate_license::{
     dsse::DocumentError,
     entitlements::Entitlements,
     license_document::{Names, SignedLicense, Validity, VerifiedLicense},
-    vendor::VerifyError,
+    vendor::{RevocationListError, VerifyError},
 };
 use sealgate_tpm::{Tpm, TpmError, TpmErrorKind};
 use zeroize::Zeroizing;
@@ -56,6 +56,9 @@ pub enum ImportError {
     /// Not issued by the vendor, for this flavour of box.
     #[error("the license can't be taken as the vendor's")]
     Verify(#[from] VerifyError),
+    /// The list of revoked keys inside is not the vendor's.
+    #[error("the license's list of revoked keys can't be used")]
+    Revocations(#[from] RevocationListError),
     /// For another box, or another time.
     #[error("the license does not hold on this box")]
     Binding(#[from] BindRefusal),
@@ -85,6 +88,7 @@ impl ImportError {
         match self {
             Self::Document(error) => error.code(),
             Self::Verify(error) => error.code(),
+            Self::Revocations(error) => error.code(),
             Self::Binding(error) => error.code(),
             Self::Counter(error) => error.code(),
             Self::Activation(_) | Self::OtherSecret => "SG-LIC-014",
@@ -106,7 +110,8 @@ impl ImportError {
     /// Whether the pending license that met this can never be imported on this box.
     fn is_final(&self) -> bool {
         match self {
-            Self::Document(_) | Self::Verify(_) | Self::Counter(_) => true,
+            Self::Document(_) | Self::Verify(_) | Self::Revocations(_) => true,
+            Self::Counter(_) => true,
             Self::Activation(_) | Self::OtherSecret => true,
             // The disk may be on a visit to another board.
             Self::Binding(BindRefusal::OtherBox { .. }) => false,
@@ -143,7 +148,7 @@ impl LicenseBox {
     /// the import, or the license in use is still the old one.
     pub fn import(&mut self, document: &[u8], dry_run: bool) -> Result<ImportReport, ImportError> {
         // What needs no TPM is said without one.
-        let license = match self.read_license(document) {
+        let license = match self.read_license(document, Occasion::Import) {
             Err(ImportError::Verify(VerifyError::Revoked { key_id })) => {
                 self.revoked_key = Some(key_id.clone());
                 return Err(VerifyError::Revoked { key_id }.into());
@@ -192,7 +197,7 @@ impl LicenseBox {
             Err(error) => Err(ImportError::Files(error)),
         };
         let finished = pending
-            .and_then(|pending| self.read_license(&pending))
+            .and_then(|pending| self.read_license(&pending, Occasion::RollForward))
             .and_then(|license| self.prepare(tpm, license, Occasion::RollForward))
             .and_then(|prepared| self.finish(tpm, &prepared));
         let error = match finished {
@@ -213,9 +218,16 @@ impl LicenseBox {
         Ok(false)
     }
 
-    fn read_license(&self, document: &[u8]) -> Result<VerifiedLicense, ImportError> {
+    fn read_license(
+        &self,
+        document: &[u8],
+        occasion: Occasion,
+    ) -> Result<VerifiedLicense, ImportError> {
         let license = SignedLicense::parse(document)?;
-        let license = license.verify(&self.roots, &self.roots.revocations())?;
+        let license = match occasion {
+            Occasion::Import => self.verify_for_import(&license)?,
+            Occasion::RollForward => self.verify_begun(&license)?,
+        };
         license.tpm_binding()?;
         Ok(license)
     }
@@ -274,6 +286,7 @@ impl LicenseBox {
             counter = raised;
         }
         self.remember_reduction(&prepared.license, prepared.to);
+        self.keep_revocations(&prepared.license);
         self.files.activate_pending()?;
         self.keep_secret(&prepared.secret);
         if let Err(error) = self.files.remove_notes() {

@@ -178,7 +178,7 @@ impl LicenseBox {
     /// What is to be said beside the state.
     fn notice(&self, bound: &BoundLicense, outcome: &mut CheckOutcome) {
         let key_id = bound.verified().key_id();
-        if self.roots.revocations().contains(key_id) {
+        if self.is_revoked(key_id) {
             outcome.notices.push(LicenseState::KeyRevoked {
                 key_id: key_id.to_owned(),
             });

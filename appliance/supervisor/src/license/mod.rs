@@ -14,6 +14,7 @@ mod import;
 mod license_box;
 mod outcome;
 mod request;
+mod revocations;
 #[cfg(test)]
 mod table_doc;
 mod tether;

@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 use zeroize::Zeroizing;
 
 use super::{SqliteTx, counter, get, parse, unsigned};
-use crate::rules::{self, Counts, Issued};
+use crate::rules::{self, Counts, Custody, Forgotten, Issued, Term};
 use crate::store::{
     Balance, DistributorId, FileId, LedgerEntry, LedgerReason, LicenseFile, LicensesTx, ServerId,
     StoreError, Tpm, TpmId, TpmIdentity,
@@ -15,6 +15,53 @@ fn reason_text(reason: LedgerReason) -> &'static str {
         LedgerReason::Grant => "grant",
         LedgerReason::Charge => "charge",
         LedgerReason::Credit => "credit",
+        LedgerReason::WriteOff => "write_off",
+    }
+}
+
+fn custody_text(custody: Custody) -> &'static str {
+    match custody {
+        Custody::Owner => "owner",
+        Custody::WrittenOff => "written_off",
+    }
+}
+
+fn read_custody(row: &Row<'_>) -> Result<Custody, StoreError> {
+    match get::<String>(row, "custody")?.as_str() {
+        "owner" => Ok(Custody::Owner),
+        "written_off" => Ok(Custody::WrittenOff),
+        _ => Err(StoreError::Unreadable { column: "custody" }),
+    }
+}
+
+fn read_forgotten(row: &Row<'_>) -> Result<Option<Forgotten>, StoreError> {
+    let counter = |column| -> Result<Option<u64>, StoreError> {
+        get::<Option<i64>>(row, column)?
+            .map(u64::try_from)
+            .transpose()
+            .map_err(|_| StoreError::Unreadable { column })
+    };
+    let fresh_at = counter("forgotten_fresh_at")?;
+    Ok(counter("forgotten_after_to")?.map(|after_to| Forgotten { after_to, fresh_at }))
+}
+
+fn term_text(term: Term) -> &'static str {
+    match term {
+        Term::Perpetual => "perpetual",
+        Term::Trial { .. } => "trial",
+        Term::Dated { .. } => "dated",
+        Term::Overlap { .. } => "overlap",
+    }
+}
+
+fn read_term(row: &Row<'_>) -> Result<Term, StoreError> {
+    let ends: Option<i64> = get(row, "ends_utc_s")?;
+    match (get::<String>(row, "term")?.as_str(), ends) {
+        ("perpetual", None) => Ok(Term::Perpetual),
+        ("trial", Some(ends_utc_s)) => Ok(Term::Trial { ends_utc_s }),
+        ("dated", Some(ends_utc_s)) => Ok(Term::Dated { ends_utc_s }),
+        ("overlap", Some(ends_utc_s)) => Ok(Term::Overlap { ends_utc_s }),
+        _ => Err(StoreError::Unreadable { column: "term" }),
     }
 }
 
@@ -34,6 +81,10 @@ fn read_tpm(row: &Row<'_>) -> Result<Tpm, StoreError> {
         row: rules::Row {
             attested: unsigned(row, "attested")?,
             proven: unsigned(row, "proven")?,
+            credited: unsigned(row, "credited")?,
+            void_below: unsigned(row, "void_below")?,
+            custody: read_custody(row)?,
+            forgotten: read_forgotten(row)?,
             charged: Counts::none(),
             issued: Vec::new(),
         },
@@ -49,6 +100,7 @@ fn read_file(row: &Row<'_>) -> Result<LicenseFile, StoreError> {
         from: unsigned(row, "from_counter")?,
         to: unsigned(row, "to_counter")?,
         counts: Counts::none(),
+        term: read_term(row)?,
         activation_secret: Zeroizing::new(get(row, "activation_secret")?),
         request_sha256: get(row, "request_sha256")?,
         text: get(row, "text")?,
@@ -79,6 +131,7 @@ impl SqliteTx<'_> {
                 from: file.from,
                 to: file.to,
                 counts: file.counts,
+                term: file.term,
                 request_sha256: file.request_sha256,
             })
             .collect();
@@ -154,10 +207,23 @@ impl LicensesTx for SqliteTx<'_> {
     }
 
     fn update_tpm(&mut self, tpm: &Tpm) -> Result<(), StoreError> {
+        let row = &tpm.row;
         self.execute(
             "update a TPM",
-            "UPDATE tpms SET attested = ?2, proven = ?3 WHERE id = ?1",
-            params![tpm.id.0, counter(tpm.row.attested), counter(tpm.row.proven)],
+            "UPDATE tpms SET server_id = ?2, attested = ?3, proven = ?4, credited = ?5,
+                 void_below = ?6, custody = ?7, forgotten_after_to = ?8,
+                 forgotten_fresh_at = ?9 WHERE id = ?1",
+            params![
+                tpm.id.0,
+                tpm.server.to_string(),
+                counter(row.attested),
+                counter(row.proven),
+                counter(row.credited),
+                counter(row.void_below),
+                custody_text(row.custody),
+                row.forgotten.map(|forgotten| counter(forgotten.after_to)),
+                (row.forgotten.and_then(|forgotten| forgotten.fresh_at)).map(counter),
+            ],
         )?;
         self.execute(
             "update a charge",
@@ -178,8 +244,8 @@ impl LicensesTx for SqliteTx<'_> {
         self.execute(
             "add a license file",
             "INSERT INTO license_files (id, tpm_id, revision, from_counter, to_counter,
-                 activation_secret, request_sha256, text, issued_utc_s)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 activation_secret, request_sha256, text, issued_utc_s, term, ends_utc_s)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 file.id.0,
                 file.tpm.0,
@@ -189,7 +255,9 @@ impl LicensesTx for SqliteTx<'_> {
                 *file.activation_secret,
                 file.request_sha256,
                 file.text,
-                file.issued_utc_s
+                file.issued_utc_s,
+                term_text(file.term),
+                file.term.ends_utc_s(),
             ],
         )?;
         for (kind, count) in file.counts.iter() {

@@ -15,7 +15,10 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 use super::{Store, StoreError, Tx, Verdict};
 
 /// One per schema version, in order. Never edited once released: forward only.
-const MIGRATIONS: &[&str] = &[include_str!("0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("0001_first.sql"),
+    include_str!("0002_terms_and_hardware.sql"),
+];
 
 /// How long a statement waits for another process (a backup, `roots add`).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
