@@ -1,6 +1,7 @@
 //! The command line.
 
 mod keys;
+mod restore;
 mod roots;
 mod serve;
 mod setup;
@@ -28,6 +29,8 @@ enum Command {
     Keys(keys::Command),
     /// Make a new portal: its database and first admin.
     Init(setup::Init),
+    /// Go on after the database came out of a backup.
+    Restore(restore::Restore),
     /// The TPM makers whose endorsement key certificates are believed.
     #[command(subcommand)]
     Roots(roots::Command),
@@ -127,6 +130,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Keys(command) => keys::run(command),
         Command::Init(init) => setup::run(init),
+        Command::Restore(command) => restore::run(command),
         Command::Roots(command) => roots::run(command),
         Command::Serve(serve) => serve::run(serve),
     }

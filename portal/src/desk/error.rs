@@ -9,7 +9,7 @@ use sealgate_words::{Problem, catalog};
 
 use crate::evidence::{EkRootError, EvidenceError, MakeCredentialError};
 use crate::journal::JournalError;
-use crate::rules::Refusal;
+use crate::rules::{Refusal, TrialRefusal};
 use crate::signer::SignerError;
 use crate::store::StoreError;
 
@@ -51,6 +51,12 @@ pub enum OpenError {
     /// The journal is unfit.
     #[error("the journal can't be used")]
     Journal(#[from] JournalError),
+    /// The journal is said to be lost and is not.
+    #[error("the journal {path} fits the database: nothing is lost", path = path.display())]
+    JournalFits {
+        /// The journal.
+        path: PathBuf,
+    },
     /// The keys are unfit.
     #[error("the signing keys can't be used")]
     Signer(#[from] SignerError),
@@ -66,7 +72,11 @@ impl OpenError {
             Self::Store(StoreError::NewerSchema { .. }) => "SG-POR-014",
             Self::NotInitialised { .. } | Self::AlreadyInitialised { .. } => "SG-POR-015",
             Self::OtherFlavour { .. } => "SG-POR-012",
+            Self::Journal(JournalError::NotOurs { .. } | JournalError::Damaged { .. }) => {
+                "SG-POR-079"
+            }
             Self::Journal(_) => "SG-POR-011",
+            Self::JournalFits { .. } => "SG-POR-074",
             Self::Signer(error) => error.code(),
             Self::FirstAdmin(error) => error.code(),
             Self::Store(_) | Self::Folder { .. } => "SG-API-003",
@@ -142,6 +152,19 @@ pub enum DeskError {
     /// The portal rules refuse.
     #[error("the portal rules refuse")]
     Rules(#[from] Refusal),
+    /// This can't be tried for nothing.
+    #[error("it can't be tried")]
+    Trial(#[from] TrialRefusal),
+    /// More would be written off than the vendor allows.
+    #[error("{needed} {kind} would be written off, and {limit} may be")]
+    WriteOffLimit {
+        /// Of which kind.
+        kind: String,
+        /// How many may be at a time.
+        limit: u32,
+        /// How many would be.
+        needed: u32,
+    },
     /// The distributor has too few.
     #[error("{needed} more {kind} are needed and {available} are available")]
     Balance {
@@ -242,6 +265,10 @@ impl DeskError {
             Self::Seal(error) => error.code(),
             Self::EkRoot(error) => error.code(),
             Self::Rules(refusal) => refusal.code(),
+            Self::Trial(TrialRefusal::TooMany { .. }) => "SG-POR-076",
+            Self::Trial(TrialRefusal::TooLong { .. }) => "SG-POR-077",
+            Self::Trial(TrialRefusal::Had) => "SG-POR-078",
+            Self::WriteOffLimit { .. } => "SG-POR-075",
             Self::Balance { .. } => "SG-POR-001",
             Self::OtherBox { .. } => "SG-POR-004",
             Self::BoxOfServer { .. } => "SG-POR-005",
@@ -283,13 +310,26 @@ impl DeskError {
                 available,
                 needed,
             } => vec![
-                (
-                    "kind",
-                    sealgate_license::entitlements::kind::label(kind).to_owned(),
-                ),
+                ("kind", kind_label(kind)),
                 ("available", text(available)),
                 ("needed", text(needed)),
             ],
+            Self::Trial(TrialRefusal::TooMany { kind, most }) => {
+                vec![("kind", kind_label(kind)), ("most", text(most))]
+            }
+            Self::Trial(TrialRefusal::TooLong { most_days }) => vec![("days", text(most_days))],
+            Self::WriteOffLimit {
+                kind,
+                limit,
+                needed,
+            } => vec![
+                ("kind", kind_label(kind)),
+                ("limit", text(limit)),
+                ("needed", text(needed)),
+            ],
+            Self::Rules(Refusal::NotRaised { counter, needed }) => {
+                vec![("counter", text(counter)), ("needed", text(needed))]
+            }
             Self::OtherBox {
                 server,
                 ours,
@@ -325,6 +365,11 @@ impl DeskError {
             .collect();
         problem(self.code(), &values)
     }
+}
+
+/// A kind of channel, for people.
+fn kind_label(kind: &str) -> String {
+    sealgate_license::entitlements::kind::label(kind).to_owned()
 }
 
 /// An occurrence of a code of the catalog.

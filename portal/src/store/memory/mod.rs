@@ -10,7 +10,8 @@ use std::sync::Mutex;
 
 use super::{
     AuditEntry, Distributor, DistributorId, EkRootEntry, LedgerEntry, LicenseFile, PasswordLink,
-    Project, ProjectId, Server, ServerId, Session, Store, StoreError, Tpm, TpmId, Tx, User, Verdict,
+    Project, ProjectId, Server, ServerId, Session, Store, StoreError, Tpm, TpmId, Tx, User,
+    Verdict,
 };
 use crate::rules::Counts;
 
