@@ -281,7 +281,7 @@ impl LicenseRoom for FakeBox {
     }
 
     async fn confirm_clock(&self) -> Result<LicenseView, Problem> {
-        Ok(self.status().await)
+        Ok(LicenseRoom::status(self).await)
     }
 
     async fn export_request(&self) -> Result<FileDownload, Problem> {
