@@ -1,5 +1,6 @@
 //! Time as an interface.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,9 @@ pub trait Clock: Send + Sync {
 
     /// Time since some moment before the first call; never goes back.
     fn monotonic(&self) -> Duration;
+
+    /// Whether a time server keeps the wall clock.
+    fn is_synchronised(&self) -> bool;
 
     /// Wall-clock time, whole seconds since the Unix epoch.
     fn utc_s(&self) -> i64 {
@@ -54,6 +58,32 @@ impl Clock for SystemClock {
     fn monotonic(&self) -> Duration {
         self.start.elapsed()
     }
+
+    fn is_synchronised(&self) -> bool {
+        touched_lately(Path::new(SYNCHRONISED))
+    }
+}
+
+/// What systemd-timesyncd touches at each answer of a time server
+/// (systemd-timesyncd.service(8)). The kernel's own flag, adjtimex(2), is not to be had
+/// without unsafe code: neither rustix nor nix wraps it.
+const SYNCHRONISED: &str = "/run/systemd/timesync/synchronized";
+/// timesyncd asks every 34 minutes at most; a clock that was set by hand since then makes
+/// the file's date stand out.
+const SYNCHRONISED_FOR: Duration = Duration::from_hours(2);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the file's date is by the same clock"
+)]
+fn touched_lately(file: &Path) -> bool {
+    std::fs::metadata(file)
+        .and_then(|file| file.modified())
+        .is_ok_and(|at| {
+            SystemTime::now()
+                .duration_since(at)
+                .is_ok_and(|age| age < SYNCHRONISED_FOR)
+        })
 }
 
 /// A clock that tests move.
@@ -66,17 +96,25 @@ pub struct FakeClock {
 struct Now {
     utc_ms: i64,
     monotonic: Duration,
+    synchronised: bool,
 }
 
 impl FakeClock {
-    /// Stands still at this wall-clock time, milliseconds since the Unix epoch.
+    /// Stands still at this wall-clock time, milliseconds since the Unix epoch, as if a
+    /// time server had set it.
     pub fn at_utc_ms(utc_ms: i64) -> Self {
         Self {
             now: Mutex::new(Now {
                 utc_ms,
                 monotonic: Duration::ZERO,
+                synchronised: true,
             }),
         }
+    }
+
+    /// Connects or disconnects the time server.
+    pub fn set_synchronised(&self, synchronised: bool) {
+        self.lock().synchronised = synchronised;
     }
 
     /// Lets time pass, on both clocks.
@@ -107,6 +145,10 @@ impl Clock for FakeClock {
     fn monotonic(&self) -> Duration {
         self.lock().monotonic
     }
+
+    fn is_synchronised(&self) -> bool {
+        self.lock().synchronised
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +165,23 @@ mod tests {
         clock.set_utc_ms(-1);
         assert_eq!(clock.utc_s(), -1);
         assert_eq!(clock.monotonic(), Duration::from_millis(600));
+    }
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn a_time_server_that_answered_lately_keeps_the_clock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("synchronized");
+        assert!(!touched_lately(&path));
+        let file = std::fs::File::create(&path).unwrap();
+        assert!(touched_lately(&path));
+        for wrong in [
+            SystemTime::UNIX_EPOCH,
+            file.metadata().unwrap().modified().unwrap() + Duration::from_hours(1),
+        ] {
+            file.set_modified(wrong).unwrap();
+            assert!(!touched_lately(&path));
+        }
     }
 
     #[test]

@@ -41,6 +41,14 @@ pub struct BoxConfig {
     pub state_dir: PathBuf,
     /// Data partition: database and TLS certificate.
     pub data_dir: PathBuf,
+    /// Folder that a restart of the machine empties and a restart of the supervisor keeps:
+    /// the local API's socket, and the mark on the TPM.
+    #[serde(default = "default_run_dir")]
+    pub run_dir: PathBuf,
+    /// Where the data disk is mounted; while nothing is mounted there, nothing records.
+    /// Without it the data is taken to be there.
+    #[serde(default)]
+    pub data_mount: Option<PathBuf>,
 }
 
 /// `[tpm]`
@@ -91,6 +99,10 @@ pub struct RecorderConfig {
 pub struct VendorConfig {
     /// The vendor's root keys, part of the verified image.
     pub roots: PathBuf,
+}
+
+fn default_run_dir() -> PathBuf {
+    "/run/sealgate-supervisor".into()
 }
 
 fn default_check_interval_s() -> u64 {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use sealgate_license::binding::BoundLicense;
 use tokio::sync::{oneshot, watch};
 
-use crate::license::{CheckOutcome, ImportError, ImportReport, LicenseBox, RequestError};
+use crate::license::{
+    CheckOutcome, ClockError, ImportError, ImportReport, LicenseBox, RequestError,
+};
 
 /// What holds now.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +32,9 @@ enum Order {
         document: Vec<u8>,
         dry_run: bool,
         answer: oneshot::Sender<Result<ImportReport, ImportError>>,
+    },
+    ConfirmClock {
+        answer: oneshot::Sender<Result<(), ClockError>>,
     },
 }
 
@@ -106,6 +111,17 @@ impl LicenseDesk {
         result.await.map_err(|_| DeskClosed)
     }
 
+    /// A person says that the box's clock is right. The standing is up to date when this
+    /// returns.
+    ///
+    /// # Errors
+    /// The desk is closed; the inner result says why it was not believed.
+    pub async fn confirm_clock(&self) -> Result<Result<(), ClockError>, DeskClosed> {
+        let (answer, result) = oneshot::channel();
+        self.order(Order::ConfirmClock { answer })?;
+        result.await.map_err(|_| DeskClosed)
+    }
+
     fn order(&self, order: Order) -> Result<(), DeskClosed> {
         self.orders.send(order).map_err(|_| DeskClosed)
     }
@@ -136,10 +152,16 @@ fn serve(
                 answer,
             }) => {
                 let report = license.import(&document, dry_run);
-                if !dry_run {
+                // Even a refusal may be news, as that of a revoked key is.
+                if !dry_run || report.is_err() {
                     publish(standing, license.check());
                 }
                 let _ = answer.send(report);
+            }
+            Ok(Order::ConfirmClock { answer }) => {
+                let confirmed = license.confirm_clock();
+                publish(standing, license.check());
+                let _ = answer.send(confirmed);
             }
             Err(RecvTimeoutError::Timeout) => publish(standing, license.check()),
             Err(RecvTimeoutError::Disconnected) => return,

@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use sealgate_lan::{Lan, LanConfig};
 use sealgate_license::vendor::{VendorRoots, VendorRootsFile};
 use sealgate_recorder_link::RecorderClient;
 use sealgate_store::Store;
-use sealgate_web::rooms::{BoxIdentity, Rooms};
+use sealgate_web::rooms::{BoxIdentity, LicenseRoom, Rooms};
 use sealgate_web::tls::TlsMaterial;
-use sealgate_web::{WebConfig, serve};
+use sealgate_web::{WebConfig, serve, serve_local};
 
 use crate::camera_desk::{self, Desk};
 use crate::config::Config;
@@ -86,6 +86,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         },
         Arc::clone(&clock),
     );
+    let license_box = with_surroundings(license_box, &config);
     let license = LicenseDesk::start(license_box, config.check_interval())
         .context("the license desk could not be started")?;
     let lan = Lan::start(
@@ -146,6 +147,11 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         }
     };
     tokio::spawn(service::feed_watchdog(shutdown.clone(), alive));
+    tokio::spawn(local_api(
+        config.identity.run_dir.join("api.sock"),
+        Arc::clone(&rooms.license),
+        shutdown.clone(),
+    ));
     service::ready();
     serve(
         WebConfig {
@@ -159,6 +165,32 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     .await?;
     service::stopping();
     Ok(())
+}
+
+/// The license desk's eyes for another box on this TPM, and for a locked data disk.
+fn with_surroundings(license_box: LicenseBox, config: &Config) -> LicenseBox {
+    let run_dir = &config.identity.run_dir;
+    let license_box = match create_private_folder(run_dir) {
+        Ok(()) => license_box.with_run_folder(run_dir),
+        Err(error) => {
+            tracing::warn!(%error, "another box on this TPM could not be noticed");
+            license_box
+        }
+    };
+    match &config.identity.data_mount {
+        Some(folder) => license_box.with_data_mount(folder),
+        None => license_box,
+    }
+}
+
+/// The box works without its command line: a socket that can't be made is only said.
+async fn local_api(path: PathBuf, license: Arc<dyn LicenseRoom>, shutdown: Shutdown) {
+    if let Err(error) = serve_local(path, license, shutdown).await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the command `sealgate` does not work"
+        );
+    }
 }
 
 fn kernel_gate(config: &Config) -> anyhow::Result<KernelGate> {

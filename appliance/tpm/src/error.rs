@@ -73,6 +73,12 @@ pub enum TpmError {
     /// TPM2_GetCapability (Part 3, 30.2) failed.
     #[error("cannot read what the TPM offers")]
     ReadCapability(#[source] tss_esapi::Error),
+    /// TPM2_HierarchyControl (Part 3, 24.2) switched a hierarchy off.
+    #[error("the TPM's {hierarchy} hierarchy is disabled")]
+    HierarchyDisabled {
+        /// Which one.
+        hierarchy: &'static str,
+    },
     /// TPM2_NV_ReadPublic (Part 3, 31.6) failed.
     #[error("cannot read the public area of NV index {index:#010x}")]
     ReadNvPublic {
@@ -133,6 +139,9 @@ pub enum TpmError {
     /// The raw exchange for TPM2_NV_Certify (Part 3, 31.16) failed.
     #[error("cannot certify the license counter")]
     Certify(#[source] RawError),
+    /// TPM2_PCR_Read, TPM2_PCR_Extend (Part 3, 22) or TPM2_Quote (18.4) failed.
+    #[error("cannot read, extend or quote the PCR that shows another box")]
+    Pcr(#[source] tss_esapi::Error),
     /// The credential names an endorsement key that this TPM does not have.
     #[error("none of this TPM's endorsement keys has the Name asked for")]
     NoSuchEk,
@@ -192,7 +201,8 @@ impl TpmError {
             | Self::ReadPublic(source)
             | Self::Flush(source)
             | Self::EkPolicy(source)
-            | Self::Activate(source) => rc::kind_of(source),
+            | Self::Activate(source)
+            | Self::Pcr(source) => rc::kind_of(source),
             Self::ReadNv { source, .. } | Self::Increment(source) => match rc::kind_of(source) {
                 // Our index has no password: one that asks for it was made by somebody else.
                 TpmErrorKind::HierarchyUnavailable => TpmErrorKind::CounterForeign,
@@ -200,6 +210,7 @@ impl TpmError {
             },
             Self::Certify(source) => source.kind(),
             Self::NoSuchEk | Self::CredentialTooLong { .. } => TpmErrorKind::Refused,
+            Self::HierarchyDisabled { .. } => TpmErrorKind::HierarchyUnavailable,
             Self::NotProvisioned => TpmErrorKind::NotProvisioned,
             Self::CounterForeign { .. } => TpmErrorKind::CounterForeign,
             Self::CounterHalfMade => TpmErrorKind::CounterHalfMade,

@@ -47,6 +47,7 @@ impl Tpm {
     pub fn open(address: &TpmAddress) -> Result<Self, TpmError> {
         let mut context = connect(address)?;
         let facts = read_facts(&mut context)?;
+        check_hierarchies(&mut context)?;
         tracing::debug!(%address, manufacturer = facts.manufacturer, firmware = facts.firmware, "TPM opened");
         Ok(Self {
             address: address.clone(),
@@ -120,6 +121,26 @@ fn read_facts(context: &mut Context) -> Result<TpmFacts, TpmError> {
         manufacturer: manufacturer_text(manufacturer),
         firmware: firmware_text(firmware),
     })
+}
+
+/// A disabled hierarchy hides its keys and indices behind answers that say something else.
+fn check_hierarchies(context: &mut Context) -> Result<(), TpmError> {
+    /// TPMA_STARTUP_CLEAR (Part 2, 8.7): shEnable and ehEnable.
+    const OWNER_ENABLED: u32 = 1 << 1;
+    const ENDORSEMENT_ENABLED: u32 = 1 << 2;
+    let enabled = context
+        .get_tpm_property(PropertyTag::StartupClear)
+        .map_err(TpmError::ReadCapability)?;
+    for (bit, hierarchy) in [
+        (OWNER_ENABLED, "owner"),
+        (ENDORSEMENT_ENABLED, "endorsement"),
+    ] {
+        // A TPM that does not tell is taken at its later answers.
+        if enabled.is_some_and(|bits| bits & bit == 0) {
+            return Err(TpmError::HierarchyDisabled { hierarchy });
+        }
+    }
+    Ok(())
 }
 
 /// TCG vendor ids are four ASCII characters, padded with blanks or zeros.

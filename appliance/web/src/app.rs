@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{FromRef, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use sealgate_base::{Clock, Shutdown};
@@ -17,7 +17,7 @@ use crate::body;
 use crate::errors::{ApiProblem, missing, problem};
 use crate::guard::{Guard, guard, headers};
 use crate::pages::frame::Page;
-use crate::rooms::{MIN_PASSWORD_CHARS, Rooms, StoredSession, User};
+use crate::rooms::{LicenseRoom, MIN_PASSWORD_CHARS, Rooms, StoredSession, User};
 use crate::routes::routes;
 use crate::session::{SESSION_MS, SignedIn, Token};
 
@@ -35,6 +35,13 @@ pub(crate) struct App {
     pub(crate) shutdown: Shutdown,
     attempts: Arc<Attempts>,
     passwords: Arc<Semaphore>,
+}
+
+/// What the license's own handlers need, so that the local socket can share them.
+impl FromRef<App> for Arc<dyn LicenseRoom> {
+    fn from_ref(app: &App) -> Self {
+        Arc::clone(&app.rooms.license)
+    }
 }
 
 impl App {

@@ -37,7 +37,7 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-API-002" | "SG-CAM-004" | "SG-REC-006" => StatusCode::NOT_FOUND,
         "SG-API-003" => StatusCode::INTERNAL_SERVER_ERROR,
         "SG-API-004" | "SG-DOC-003" => StatusCode::PAYLOAD_TOO_LARGE,
-        "SG-API-005" => StatusCode::FORBIDDEN,
+        "SG-API-005" | "SG-LIC-031" => StatusCode::FORBIDDEN,
         "SG-API-006" => StatusCode::METHOD_NOT_ALLOWED,
         // The TPM or the recorder does not answer as it should: not the request's fault.
         "SG-LIC-014" | "SG-LIC-017" | "SG-REC-001" | "SG-REC-003" => {
@@ -158,6 +158,7 @@ mod tests {
             "SG-API-006",
             "SG-DOC-003",
             "SG-CAM-006",
+            "SG-LIC-031",
         ] {
             assert_eq!(problem(code, &[]).code, code);
         }

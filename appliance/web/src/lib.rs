@@ -18,6 +18,7 @@ mod body;
 mod download;
 mod errors;
 mod guard;
+mod local;
 mod pages;
 pub mod rooms;
 mod routes;
@@ -27,5 +28,6 @@ pub mod tls;
 
 pub use app::router;
 pub use errors::internal_fault;
+pub use local::{LocalError, serve_local};
 pub use routes::registered_routes;
 pub use serve::{ServeError, WebConfig, serve};

@@ -156,6 +156,12 @@ pub trait LicenseRoom: Send + Sync {
     /// # Errors
     /// `SG-DOC-…`, `SG-LIC-…`, `SG-TPM-…`; nothing changed then.
     async fn import(&self, document: &[u8], dry_run: bool) -> Result<ImportView, Problem>;
+
+    /// A person says that the box's clock is right, which a license with dates may wait for.
+    ///
+    /// # Errors
+    /// `SG-LIC-030` if the clock shows less than the TPM attests, `SG-TPM-…`.
+    async fn confirm_clock(&self) -> Result<LicenseView, Problem>;
 }
 
 /// Cameras and their channels.

@@ -17,7 +17,8 @@ SEALGATE_DEPENDENCIES = host-pkgconf tpm2-tss
 SEALGATE_CARGO_ENV = PKG_CONFIG_ALLOW_CROSS=1
 SEALGATE_CARGO_BUILD_OPTS = \
 	--package sealgate-supervisor \
-	--package sealgate-recorder
+	--package sealgate-recorder \
+	--package sealgate-cli
 
 # A local source is not vendored by Buildroot's download step. Cargo.lock pins every
 # crate by hash, and the build itself stays offline.
@@ -28,7 +29,7 @@ endef
 SEALGATE_PRE_BUILD_HOOKS += SEALGATE_FETCH_CRATES
 
 define SEALGATE_INSTALL_TARGET_CMDS
-	$(foreach binary,sealgate-supervisor sealgate-recorder,\
+	$(foreach binary,sealgate-supervisor sealgate-recorder sealgate,\
 		$(INSTALL) -D -m 0755 \
 			$(@D)/target/$(RUSTC_TARGET_NAME)/$(if $(BR2_ENABLE_DEBUG),debug,release)/$(binary) \
 			$(TARGET_DIR)/usr/bin/$(binary)$(sep))

@@ -109,7 +109,7 @@ pub fn verify_counter(
     })
 }
 
-fn verifying_key(ak: &TpmPublic) -> Result<VerifyingKey, AttestationError> {
+pub(crate) fn verifying_key(ak: &TpmPublic) -> Result<VerifyingKey, AttestationError> {
     let TpmKey::Ecc {
         curve: EccCurve::P256,
         x,

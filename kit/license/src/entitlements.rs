@@ -81,6 +81,29 @@ impl Entitlements {
         self.counts.get(kind).copied().unwrap_or(0)
     }
 
+    /// Whether it allows nothing at all: what is left of a license that was given back.
+    pub fn is_nothing(&self) -> bool {
+        self.counts.values().all(|count| *count == 0)
+            && self.mac_list.is_empty()
+            && self.packages.is_empty()
+    }
+
+    /// Whether there is less of anything than in `before`.
+    pub fn is_less_than(&self, before: &Self) -> bool {
+        before
+            .counts
+            .iter()
+            .any(|(kind, count)| self.count(kind) < *count)
+            || before
+                .mac_list
+                .iter()
+                .any(|mac| !self.mac_list.contains(mac))
+            || before
+                .packages
+                .iter()
+                .any(|package| !self.packages.contains(package))
+    }
+
     /// Channels for the vendor's own cameras.
     pub fn camera_channels(&self) -> u32 {
         self.count(kind::CAMERA)

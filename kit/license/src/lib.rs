@@ -15,7 +15,9 @@
 //! library: the box brings what its TPM answered, and the portal checks it in software.
 
 pub mod attestation;
+pub mod attestation_quote;
 pub mod binding;
+pub mod clock;
 pub mod dsse;
 mod encoding;
 pub mod entitlements;

@@ -1,7 +1,11 @@
-//! Every state that a box's license can be in.
+//! Every state that a box's license can be in, and how one leads to another.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+mod table;
+
+pub use table::{Channels, Event, StateKind, TRANSITIONS, Transition};
 
 /// The box's license, as pages, API and command line show it. Each state has its words
 /// in the catalog under [`code`](Self::code).
@@ -122,38 +126,49 @@ pub enum LicenseState {
     },
     /// The TPM answers, but not as the specification says.
     TpmFault,
+    /// Another box uses the same TPM.
+    TpmShared,
+    /// Whether another box uses the same TPM can't be seen: it has no SHA-256 PCRs.
+    TpmSharingUnseen,
 }
 
 impl LicenseState {
+    /// Which state it is, without what it names.
+    pub fn kind(&self) -> StateKind {
+        match self {
+            Self::NoTpm => StateKind::NoTpm,
+            Self::TpmLockedOut => StateKind::TpmLockedOut,
+            Self::HierarchyUnavailable => StateKind::HierarchyUnavailable,
+            Self::TpmBusyOrFull => StateKind::TpmBusyOrFull,
+            Self::NotProvisioned => StateKind::NotProvisioned,
+            Self::CounterIndexForeign => StateKind::CounterIndexForeign,
+            Self::Provisioned => StateKind::Provisioned,
+            Self::RequestMade { .. } => StateKind::RequestMade,
+            Self::Active { .. } => StateKind::Active,
+            Self::ReducedReturnWaiting { .. } => StateKind::ReducedReturnWaiting,
+            Self::Returned { .. } => StateKind::Returned,
+            Self::TpmClearedGrace { .. } => StateKind::TpmClearedGrace,
+            Self::OtherBoard { .. } => StateKind::OtherBoard,
+            Self::AttestationKeyChanged { .. } => StateKind::AttestationKeyChanged,
+            Self::OlderLicense { .. } => StateKind::OlderLicense,
+            Self::NotYetValid { .. } => StateKind::NotYetValid,
+            Self::Expired { .. } => StateKind::Expired,
+            Self::ClockUnsure => StateKind::ClockUnsure,
+            Self::KeyRevoked { .. } => StateKind::KeyRevoked,
+            Self::DataLocked => StateKind::DataLocked,
+            Self::DongleMissing => StateKind::DongleMissing,
+            Self::DongleAndSoftwareLicense => StateKind::DongleAndSoftwareLicense,
+            Self::MacAndTpmLicense => StateKind::MacAndTpmLicense,
+            Self::StoredLicenseUnusable { .. } => StateKind::StoredLicenseUnusable,
+            Self::CounterBehind { .. } => StateKind::CounterBehind,
+            Self::TpmFault => StateKind::TpmFault,
+            Self::TpmShared => StateKind::TpmShared,
+            Self::TpmSharingUnseen => StateKind::TpmSharingUnseen,
+        }
+    }
+
     /// The code in the words catalog.
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::NoTpm => "SG-STA-001",
-            Self::TpmLockedOut => "SG-STA-002",
-            Self::HierarchyUnavailable => "SG-STA-003",
-            Self::TpmBusyOrFull => "SG-STA-004",
-            Self::NotProvisioned => "SG-STA-005",
-            Self::CounterIndexForeign => "SG-STA-006",
-            Self::Provisioned => "SG-STA-007",
-            Self::RequestMade { .. } => "SG-STA-008",
-            Self::Active { .. } => "SG-STA-009",
-            Self::ReducedReturnWaiting { .. } => "SG-STA-010",
-            Self::Returned { .. } => "SG-STA-011",
-            Self::TpmClearedGrace { .. } => "SG-STA-012",
-            Self::OtherBoard { .. } => "SG-STA-013",
-            Self::AttestationKeyChanged { .. } => "SG-STA-014",
-            Self::OlderLicense { .. } => "SG-STA-015",
-            Self::NotYetValid { .. } => "SG-STA-016",
-            Self::Expired { .. } => "SG-STA-017",
-            Self::ClockUnsure => "SG-STA-018",
-            Self::KeyRevoked { .. } => "SG-STA-019",
-            Self::DataLocked => "SG-STA-020",
-            Self::DongleMissing => "SG-STA-021",
-            Self::DongleAndSoftwareLicense => "SG-STA-022",
-            Self::MacAndTpmLicense => "SG-STA-023",
-            Self::StoredLicenseUnusable { .. } => "SG-STA-024",
-            Self::CounterBehind { .. } => "SG-STA-025",
-            Self::TpmFault => "SG-STA-026",
-        }
+        self.kind().code()
     }
 }

@@ -102,6 +102,11 @@ impl HostBox {
     /// Something did not start.
     pub async fn power_on(&mut self, switch: &Switch, tpm: Option<&Path>) -> Result<BootFacts> {
         self.booted_at = std::fs::metadata(self.console()).map_or(0, |log| log.len());
+        // As a restart of the machine empties it.
+        let run_dir = self.folder.join("run-supervisor");
+        if run_dir.exists() {
+            std::fs::remove_dir_all(&run_dir).context("empty the run folder")?;
+        }
         let namespace = Namespace::create("box")?;
         let prefix = [
             "setpriv",
@@ -236,6 +241,7 @@ model = "SG-LAB"
 serial_file = "{folder}/state/serial"
 state_dir = "{folder}/state"
 data_dir = "{folder}/data"
+run_dir = "{folder}/run-supervisor"
 [tpm]
 address = "{tpm}"
 [ports]

@@ -36,8 +36,17 @@ pub struct Vendor {
 
 impl Vendor {
     pub fn new(seed: u8, flavour: Flavour) -> Self {
+        Self::with_issuing_key(seed, seed ^ 0x80, flavour)
+    }
+
+    /// The vendor of [`lab`](Self::lab) with the next issuing key.
+    pub fn lab_with_next_key() -> Self {
+        Self::with_issuing_key(1, 0x40, Flavour::Lab)
+    }
+
+    fn with_issuing_key(seed: u8, issuing_seed: u8, flavour: Flavour) -> Self {
         let root = RootKey::from_seed(&[seed; 32]);
-        let issuing = IssuingKey::from_seed(&[seed ^ 0x80; 32]);
+        let issuing = IssuingKey::from_seed(&[issuing_seed; 32]);
         let certificate = root.certify(
             "issuing 1",
             issuing.public_key(),

@@ -8,9 +8,14 @@
 
 mod bench;
 mod boot;
+mod cli;
 mod cuts;
 mod identity;
 mod import;
 mod make_credential;
+mod owner;
+mod proxy;
 mod qualify;
 mod request;
+mod states;
+mod troubles;

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sealgate_base::{DurableError, read_at_most, remove_durably, rename_durably, write_durably};
-use sealgate_license::dsse::MAX_DOCUMENT_BYTES;
+use sealgate_license::{
+    clock::{ClockNote, TpmMoment},
+    dsse::MAX_DOCUMENT_BYTES,
+};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// The license folder: `active.lic`, `pending.lic`, `secret`, and two notes.
+/// The license folder: `active.lic`, `pending.lic`, `secret`, and notes.
 #[derive(Debug, Clone)]
 pub struct LicenseFiles {
     folder: PathBuf,
@@ -22,13 +25,19 @@ const MAX_NOTE_BYTES: u64 = 1024;
 const READABLE: u32 = 0o644;
 const PRIVATE: u32 = 0o600;
 
-/// When the grace of the license with this `to` began.
+/// When the grace of the license with this `to` began, and how much of it was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct GraceNote {
     /// `to` of the license.
     pub to: u64,
     /// The first check that met it.
     pub since: Timestamp,
+    /// A time server kept the clock then.
+    pub is_sure: bool,
+    /// The TPM's time when this was written.
+    pub at: TpmMoment,
+    /// Powered time from the start of the grace until then, in milliseconds.
+    pub used_ms: u64,
 }
 
 /// That a request waits for its license.
@@ -36,6 +45,15 @@ pub(super) struct GraceNote {
 pub(super) struct RequestNote {
     /// When the request was made.
     pub created_at: Timestamp,
+}
+
+/// That the license with this `to` allows less than the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ReducedNote {
+    /// `to` of the license.
+    pub to: u64,
+    /// A request was made since, which proves that this license is in use.
+    pub proven: bool,
 }
 
 impl LicenseFiles {
@@ -96,6 +114,25 @@ impl LicenseFiles {
 
     pub(super) fn write_request(&self, note: RequestNote) -> Result<(), DurableError> {
         self.write_note("request", &note)
+    }
+
+    /// `None` also for a note that can't be read: it decides only words.
+    pub(super) fn reduced(&self) -> Option<ReducedNote> {
+        self.read_note("reduced")
+    }
+
+    pub(super) fn write_reduced(&self, note: ReducedNote) -> Result<(), DurableError> {
+        self.write_note("reduced", &note)
+    }
+
+    /// `None` also for a note that can't be read: then the license's own dates are the
+    /// floor again.
+    pub(super) fn clock(&self) -> Option<ClockNote> {
+        self.read_note("clock")
+    }
+
+    pub(super) fn write_clock(&self, note: &ClockNote) -> Result<(), DurableError> {
+        self.write_note("clock", note)
     }
 
     /// Forgets what a new license makes meaningless.

@@ -11,6 +11,7 @@
 use sealgate_base::DurableError;
 use sealgate_license::{
     binding::{BindRefusal, ImportRefusal},
+    clock::TpmMoment,
     dsse::DocumentError,
     entitlements::Entitlements,
     license_document::{Names, SignedLicense, Validity, VerifiedLicense},
@@ -19,7 +20,9 @@ use sealgate_license::{
 use sealgate_tpm::{Tpm, TpmError, TpmErrorKind};
 use zeroize::Zeroizing;
 
+use super::files::ReducedNote;
 use super::license_box::{LicenseBox, activate, attestation_key};
+use super::time::ClockError;
 
 /// What an import did, or would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +148,13 @@ impl LicenseBox {
     /// the import, or the license in use is still the old one.
     pub fn import(&mut self, document: &[u8], dry_run: bool) -> Result<ImportReport, ImportError> {
         // What needs no TPM is said without one.
-        let license = self.read_license(document, Occasion::Import)?;
+        let license = match self.read_license(document, Occasion::Import) {
+            Err(ImportError::Verify(VerifyError::Revoked { key_id })) => {
+                self.revoked_key = Some(key_id.clone());
+                return Err(VerifyError::Revoked { key_id }.into());
+            }
+            license => license?,
+        };
         let mut tpm = Tpm::open(&self.tpm_address)?;
         let prepared = self.prepare(&mut tpm, license, Occasion::Import)?;
         let payload = prepared.license.payload();
@@ -169,6 +178,7 @@ impl LicenseBox {
             return Err(error.into());
         }
         report.counter_after = self.finish(&mut tpm, &prepared)?;
+        self.revoked_key = None;
         tracing::info!(
             license_id = report.license_id,
             revision = report.revision,
@@ -242,7 +252,11 @@ impl LicenseBox {
         match occasion {
             Occasion::Import => {
                 license.import_check(counter)?;
-                license.check_validity(self.now())?;
+                let now = match self.moment_if_dated(tpm, &license)? {
+                    Some(moment) => self.judge(&license, moment).map(|judged| judged.now),
+                    None => None,
+                };
+                license.check_validity(now.unwrap_or_else(|| self.now()))?;
             }
             // Time may have passed since; the check that follows says so.
             Occasion::RollForward => {
@@ -271,6 +285,7 @@ impl LicenseBox {
             }
             counter = raised;
         }
+        self.remember_reduction(&prepared.license, prepared.to);
         self.keep_revocations(&prepared.license);
         self.files.activate_pending()?;
         self.keep_secret(&prepared.secret);
@@ -278,5 +293,41 @@ impl LicenseBox {
             tracing::warn!(error = &error as &dyn std::error::Error, "old notes stay");
         }
         Ok(counter)
+    }
+
+    /// Before the old license is gone: a cut in between leaves a note that fits nothing.
+    fn remember_reduction(&self, license: &VerifiedLicense, to: u64) {
+        let Some(before) = self.active_entitlements() else {
+            return;
+        };
+        if !license.payload().entitlements.is_less_than(&before) {
+            return;
+        }
+        let note = ReducedNote { to, proven: false };
+        if let Err(error) = self.files.write_reduced(note) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "that the license was reduced is not remembered"
+            );
+        }
+    }
+
+    /// The TPM's time, where the license has dates to compare it with.
+    fn moment_if_dated(
+        &self,
+        tpm: &mut Tpm,
+        license: &VerifiedLicense,
+    ) -> Result<Option<TpmMoment>, ImportError> {
+        let validity = license.payload().validity;
+        if validity.not_before.is_none() && validity.not_after.is_none() {
+            return Ok(None);
+        }
+        match self.tpm_moment(tpm) {
+            Ok(moment) => Ok(Some(moment)),
+            Err(ClockError::Tpm(error)) => Err(error.into()),
+            Err(ClockError::Proof(error)) => Err(BindRefusal::Attestation(error).into()),
+            // Neither is met on the way to the TPM's time.
+            Err(ClockError::Behind(_) | ClockError::Files(_)) => Ok(None),
+        }
     }
 }

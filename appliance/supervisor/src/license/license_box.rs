@@ -1,11 +1,13 @@
 //! The box's license as a whole: the boot check, which also runs hourly.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
 use sealgate_base::{Clock, DurableError};
 use sealgate_license::{
-    binding::{BoundLicense, Standing, TpmEvidence},
+    attestation::verify_counter,
+    binding::{BindRefusal, BoundLicense, Standing, TpmEvidence},
     entitlements::Entitlements,
     license_document::{SignedLicense, TpmBinding, VerifiedLicense},
     state::LicenseState,
@@ -17,14 +19,12 @@ use zeroize::Zeroizing;
 
 use super::{
     budget::{Patience, TransientBudget},
-    files::{GraceNote, LicenseFiles},
+    files::LicenseFiles,
     import::ImportError,
     outcome::{CheckOutcome, Unbound, state_of_refusal, state_of_tpm, unusable},
+    tether::{Tether, Tethered},
+    time::moment,
 };
-
-/// How long the cameras stay when the counter is slightly past the license's. Policy, not
-/// safety: the older license stays charged at the portal.
-const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What the box calls itself in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +43,13 @@ pub struct LicenseBox {
     pub(super) files: LicenseFiles,
     pub(super) roots: VendorRoots,
     pub(super) names: BoxNames,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     budget: TransientBudget,
+    tether: Option<Tether>,
+    data_mount: Option<PathBuf>,
+    /// The key of the last file that was refused for it. Only in memory: a refused file
+    /// leaves no trace on disk.
+    pub(super) revoked_key: Option<String>,
 }
 
 impl LicenseBox {
@@ -64,7 +69,25 @@ impl LicenseBox {
             names,
             clock,
             budget: TransientBudget::default(),
+            tether: None,
+            data_mount: None,
+            revoked_key: None,
         }
+    }
+
+    /// Notices another box on the same TPM. The folder must be one that a restart of the
+    /// machine empties and a restart of the supervisor keeps.
+    #[must_use]
+    pub fn with_run_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.tether = Some(Tether::new(folder.into()));
+        self
+    }
+
+    /// Closes while no data disk is mounted here.
+    #[must_use]
+    pub fn with_data_mount(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data_mount = Some(folder.into());
+        self
     }
 
     /// The first check after a start: see [`check`](Self::check).
@@ -89,6 +112,7 @@ impl LicenseBox {
             tpm: None,
             tpm_problem: None,
             keep_last_decision: false,
+            notices: Vec::new(),
         };
         match self.check_into(&mut outcome) {
             Ok(()) => self.budget.proven(),
@@ -125,9 +149,55 @@ impl LicenseBox {
         let bound = self.bind(&mut tpm, &license)?;
         outcome.counter = bound.tpm().map(|tpm| tpm.counter().counter);
         outcome.state = self.state_of(&bound);
+        self.notice(&bound, outcome);
+        self.check_surroundings(&mut tpm, outcome)?;
         let over = matches!(outcome.state, LicenseState::TpmClearedGrace { until, .. } if until <= self.now());
-        outcome.bound = (!over).then_some(bound);
+        let empty = matches!(outcome.state, LicenseState::Returned { .. });
+        outcome.bound = (!over && !empty).then_some(bound);
         Ok(())
+    }
+
+    /// What closes the channels although the license holds.
+    fn check_surroundings(&self, tpm: &mut Tpm, outcome: &mut CheckOutcome) -> Result<(), Unbound> {
+        if let Some(tether) = &self.tether {
+            let ak = attestation_key(tpm)?;
+            match tether.check(tpm, &ak)? {
+                Tethered::Ours => {}
+                Tethered::Shared => return Err(Unbound::State(LicenseState::TpmShared)),
+                Tethered::Unseen => outcome.notices.push(LicenseState::TpmSharingUnseen),
+            }
+        }
+        match &self.data_mount {
+            Some(folder) if !is_mount_point(folder) => {
+                Err(Unbound::State(LicenseState::DataLocked))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is to be said beside the state.
+    fn notice(&self, bound: &BoundLicense, outcome: &mut CheckOutcome) {
+        let key_id = bound.verified().key_id();
+        if self.is_revoked(key_id) {
+            outcome.notices.push(LicenseState::KeyRevoked {
+                key_id: key_id.to_owned(),
+            });
+        }
+        let told = matches!(outcome.state, LicenseState::ReducedReturnWaiting { .. });
+        if !told && self.is_return_unproven(bound) {
+            outcome.notices.push(LicenseState::ReducedReturnWaiting {
+                license_id: bound.license_id().to_owned(),
+                revision: bound.revision(),
+                camera_channels: bound.entitlements().camera_channels(),
+            });
+        }
+    }
+
+    fn is_return_unproven(&self, bound: &BoundLicense) -> bool {
+        let to = bound.tpm().map(|tpm| tpm.binding().to);
+        self.files
+            .reduced()
+            .is_some_and(|note| !note.proven && Some(note.to) == to)
     }
 
     /// The license in use, as the vendor issued it.
@@ -137,15 +207,22 @@ impl LicenseBox {
             Unbound::State(unusable("SG-API-003"))
         };
         let Some(document) = self.files.active().map_err(unreadable)? else {
-            return Err(Unbound::State(match self.files.request() {
-                Some(note) => LicenseState::RequestMade {
-                    created_at: note.created_at,
-                },
-                None => LicenseState::Provisioned,
-            }));
+            return Err(Unbound::State(self.state_without_license()));
         };
         self.verify_active(&document)
             .map_err(|error| Unbound::State(unusable(error.code())))
+    }
+
+    fn state_without_license(&self) -> LicenseState {
+        if let Some(key_id) = self.revoked_key.clone() {
+            return LicenseState::KeyRevoked { key_id };
+        }
+        match self.files.request() {
+            Some(note) => LicenseState::RequestMade {
+                created_at: note.created_at,
+            },
+            None => LicenseState::Provisioned,
+        }
     }
 
     /// Revocation stops imports, never the license in use.
@@ -186,9 +263,26 @@ impl LicenseBox {
             signature: &proof.signature,
             activation_secret: &secret,
         };
-        license
-            .bind_tpm(&evidence, &nonce, self.now())
-            .map_err(refused)
+        let counter = verify_counter(&ak, &proof.attest, &proof.signature, &nonce)
+            .map_err(|error| refused(BindRefusal::Attestation(error)))?;
+        let judgement = self.judge(license, moment(&counter));
+        let now = judgement.map_or_else(|| self.now(), |judgement| judgement.now);
+        let doubt = judgement.and_then(|judgement| judgement.doubt);
+        let bound = license.bind_tpm(&evidence, &nonce, now);
+        if let Some(judgement) = judgement {
+            self.keep_time(&judgement.note);
+        }
+        match (bound, doubt) {
+            (Ok(bound), None) => Ok(bound),
+            (
+                Ok(_) | Err(BindRefusal::NotYetValid { .. } | BindRefusal::Expired { .. }),
+                Some(doubt),
+            ) => {
+                tracing::warn!(?doubt, "the clock can't be gone by");
+                Err(Unbound::State(LicenseState::ClockUnsure))
+            }
+            (Err(refusal), _) => Err(refused(refusal)),
+        }
     }
 
     /// The license's activation secret: the stored one, or, where that is missing or
@@ -235,7 +329,13 @@ impl LicenseBox {
                 license_id,
                 revision,
                 camera_channels,
-                until: self.grace_end(tpm.binding().to),
+                until: self.grace_end(tpm.binding().to, moment(tpm.counter())),
+            },
+            _ if bound.entitlements().is_nothing() => LicenseState::Returned { license_id },
+            _ if self.is_return_unproven(bound) => LicenseState::ReducedReturnWaiting {
+                license_id,
+                revision,
+                camera_channels,
             },
             _ => LicenseState::Active {
                 license_id,
@@ -244,27 +344,14 @@ impl LicenseBox {
             },
         }
     }
+}
 
-    /// When the grace ends that began with the first check past this `to`.
-    fn grace_end(&self, to: u64) -> Timestamp {
-        let since = match self.files.grace() {
-            Some(note) if note.to == to => note.since,
-            _ => {
-                let since = self.now();
-                if let Err(error) = self.files.write_grace(GraceNote { to, since }) {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the start of the grace was not stored"
-                    );
-                }
-                since
-            }
-        };
-        since.saturating_add(GRACE).unwrap_or(Timestamp::MAX)
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.clock.utc_ms()).unwrap_or(Timestamp::MAX)
+/// Whether something else than the folder above is mounted here.
+fn is_mount_point(folder: &Path) -> bool {
+    let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev());
+    match (device(folder), device(&folder.join(".."))) {
+        (Ok(here), Ok(above)) => here != above,
+        _ => false,
     }
 }
 

@@ -15,6 +15,10 @@ mod license_box;
 mod outcome;
 mod request;
 mod revocations;
+#[cfg(test)]
+mod table_doc;
+mod tether;
+mod time;
 mod words;
 
 pub use budget::{Patience, TransientBudget};
@@ -23,4 +27,5 @@ pub use import::{ImportError, ImportReport};
 pub use license_box::{BoxNames, LicenseBox};
 pub use outcome::CheckOutcome;
 pub use request::RequestError;
+pub use time::ClockError;
 pub use words::{date, state_problem, tpm_problem};

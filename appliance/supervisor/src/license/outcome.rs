@@ -24,6 +24,8 @@ pub struct CheckOutcome {
     pub tpm_problem: Option<TpmErrorKind>,
     /// The TPM was only busy, and not for too long in total: leave the gate as it is.
     pub keep_last_decision: bool,
+    /// What is also to be said; none of these closes anything.
+    pub notices: Vec<LicenseState>,
 }
 
 /// Why no license could be bound.

@@ -3,13 +3,16 @@
 use sealgate_license::{
     request_document::{
         ChannelCounts, EndorsementKey, LicenseInUse, RequestError as RequestRefusal,
-        RequestPayload, TpmDescription, UnsignedRequest, proof,
+        RequestPayload, SignedRequest, TpmDescription, UnsignedRequest, proof,
     },
     tpm_wire::WireError,
 };
 use sealgate_tpm::{Tpm, TpmError};
 
-use super::{files::RequestNote, license_box::LicenseBox};
+use super::{
+    files::{ReducedNote, RequestNote},
+    license_box::LicenseBox,
+};
 
 /// Why no request was made.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +83,37 @@ impl LicenseBox {
                 "that a request was made is not remembered"
             );
         }
+        self.remember_proof(&request);
         Ok(request.to_text())
+    }
+
+    /// The request carries the proof that a reduced license is in use here: the rest is
+    /// the owner's to send.
+    fn remember_proof(&self, request: &SignedRequest) {
+        let payload = request.unverified_payload();
+        let Some(license) = self.active_license() else {
+            return;
+        };
+        let Ok(binding) = license.tpm_binding() else {
+            return;
+        };
+        let note = self.files.reduced();
+        let Some(note) = note.filter(|note| note.to == binding.to && !note.proven) else {
+            return;
+        };
+        if payload.proof.is_none() {
+            return;
+        }
+        let note = ReducedNote {
+            proven: true,
+            ..note
+        };
+        if let Err(error) = self.files.write_reduced(note) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "that the return was proven is not remembered"
+            );
+        }
     }
 
     /// The license in use and the proof of its import; neither if the stored license is

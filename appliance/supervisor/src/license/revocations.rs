@@ -46,6 +46,13 @@ impl LicenseBox {
         Ok(license.verify(&self.roots, &revocations)?)
     }
 
+    /// Whether a list that this box has names the key.
+    pub(super) fn is_revoked(&self, key_id: &str) -> bool {
+        let stored = self.stored_revocations();
+        let lists = self.roots.revocation_list().into_iter();
+        Revocations::of(lists.chain(&stored)).contains(key_id)
+    }
+
     /// Checks a license whose import has begun.
     pub(super) fn verify_begun(
         &self,

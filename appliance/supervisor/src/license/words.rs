@@ -22,7 +22,9 @@ pub fn state_problem(state: &LicenseState) -> Problem {
         | LicenseState::DongleMissing
         | LicenseState::DongleAndSoftwareLicense
         | LicenseState::MacAndTpmLicense
-        | LicenseState::TpmFault => {}
+        | LicenseState::TpmFault
+        | LicenseState::TpmShared
+        | LicenseState::TpmSharingUnseen => {}
         LicenseState::RequestMade { created_at } => {
             values.push(("created_at", date(*created_at)));
         }
@@ -110,6 +112,8 @@ pub fn date(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sealgate_license::state::StateKind;
+
     use super::*;
 
     fn every_state() -> Vec<LicenseState> {
@@ -177,11 +181,15 @@ mod tests {
                 revision: 2,
             },
             LicenseState::TpmFault,
+            LicenseState::TpmShared,
+            LicenseState::TpmSharingUnseen,
         ]
     }
 
     #[test]
     fn every_state_has_its_words_and_no_gap_in_them() {
+        let kinds: Vec<_> = every_state().iter().map(LicenseState::kind).collect();
+        assert_eq!(kinds, StateKind::ALL);
         for (number, state) in (1..).zip(every_state()) {
             assert_eq!(state.code(), format!("SG-STA-{number:03}"));
             let problem = state_problem(&state);

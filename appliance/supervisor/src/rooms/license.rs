@@ -17,7 +17,9 @@ use sealgate_web::rooms::{
 use sealgate_words::Problem;
 
 use crate::camera_desk::DeskHandle;
-use crate::license::{CheckOutcome, ImportError, ImportReport, date, state_problem, tpm_problem};
+use crate::license::{
+    CheckOutcome, ClockError, ImportError, ImportReport, date, state_problem, tpm_problem,
+};
 use crate::license_desk::{LicenseDesk, Standing};
 use crate::rooms::{blocking, entry};
 
@@ -68,6 +70,7 @@ impl License {
                 free: total - used,
             },
             tpm: tpm_view(standing.outcome.as_ref()),
+            notices: notices(standing),
         }
     }
 
@@ -136,6 +139,11 @@ fn state_of(standing: &Standing) -> Problem {
         || state_problem(&LicenseState::TpmBusyOrFull),
         |outcome| state_problem(&outcome.state),
     )
+}
+
+fn notices(standing: &Standing) -> Vec<Problem> {
+    let notices = standing.outcome.iter().flat_map(|found| &found.notices);
+    notices.map(state_problem).collect()
 }
 
 fn tpm_view(outcome: Option<&CheckOutcome>) -> TpmView {
@@ -217,6 +225,36 @@ impl LicenseRoom for License {
             stops_recording,
         })
     }
+
+    async fn confirm_clock(&self) -> Result<LicenseView, Problem> {
+        let confirmed = self
+            .desk
+            .confirm_clock()
+            .await
+            .map_err(|error| internal_fault("confirm the clock", &error))?;
+        let code = confirmed
+            .as_ref()
+            .err()
+            .map(|error| error.code().to_owned());
+        self.audit("license.clock", None, code).await?;
+        match confirmed {
+            Ok(()) => {
+                self.cameras.decide_again().await;
+                Ok(self.status().await)
+            }
+            Err(ClockError::Files(error)) => Err(internal_fault("confirm the clock", &error)),
+            Err(error) => {
+                let floor = match &error {
+                    ClockError::Behind(behind) => date(behind.floor),
+                    _ => String::new(),
+                };
+                let ours = jiff::Timestamp::from_millisecond(self.clock.utc_ms())
+                    .map(date)
+                    .unwrap_or_default();
+                Err(entry(error.code(), &[("floor", &floor), ("ours", &ours)]))
+            }
+        }
+    }
 }
 
 impl License {
@@ -246,6 +284,7 @@ impl License {
                 counter: Some(report.counter_after),
                 ..before.tpm.clone()
             },
+            notices: Vec::new(),
         }
     }
 

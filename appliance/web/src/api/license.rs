@@ -1,5 +1,7 @@
 //! The license: state, request, import.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
@@ -7,17 +9,16 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::ApiResult;
-use crate::app::App;
 use crate::body;
 use crate::download::download;
 use crate::errors::{ProblemSchema, unreadable};
-use crate::rooms::{ImportView, LicenseView};
+use crate::rooms::{ImportView, LicenseRoom, LicenseView};
 
 /// The license in use, the places on it, and the TPM.
 #[utoipa::path(get, path = "/api/v1/license", tag = "license", security(("session" = [])),
     responses((status = 200, body = LicenseView), (status = 401, body = ProblemSchema)))]
-pub(crate) async fn show(State(app): State<App>) -> Json<LicenseView> {
-    Json(app.rooms.license.status().await)
+pub(crate) async fn show(State(license): State<Arc<dyn LicenseRoom>>) -> Json<LicenseView> {
+    Json(license.status().await)
 }
 
 /// Makes a request file for the distributor.
@@ -26,8 +27,8 @@ pub(crate) async fn show(State(app): State<App>) -> Json<LicenseView> {
         (status = 200, description = "The request file",
             content_type = "application/vnd.sealgate.request.v1+json", body = Vec<u8>),
         (status = 503, description = "SG-TPM-…: the TPM can't prove what it must", body = ProblemSchema)))]
-pub(crate) async fn request(State(app): State<App>) -> ApiResult<Response> {
-    Ok(download(app.rooms.license.export_request().await?))
+pub(crate) async fn request(State(license): State<Arc<dyn LicenseRoom>>) -> ApiResult<Response> {
+    Ok(download(license.export_request().await?))
 }
 
 /// See [`import`].
@@ -51,13 +52,24 @@ pub(crate) struct ImportQuery {
         (status = 422, description = "SG-DOC-…, SG-LIC-…: the file can't be used here", body = ProblemSchema),
         (status = 503, description = "SG-TPM-…: the TPM does not answer as it should", body = ProblemSchema)))]
 pub(crate) async fn import(
-    State(app): State<App>,
+    State(license): State<Arc<dyn LicenseRoom>>,
     query: Result<Query<ImportQuery>, QueryRejection>,
     request: Request,
 ) -> ApiResult<Json<ImportView>> {
     let Query(query) = query.map_err(|error| unreadable(&error.body_text()))?;
     let document = body::document(request).await?;
-    Ok(Json(
-        app.rooms.license.import(&document, query.dry_run).await?,
-    ))
+    Ok(Json(license.import(&document, query.dry_run).await?))
+}
+
+/// Says that the clock of the box is right. A license with dates is not used while the
+/// clock and the TPM's running time disagree; without one, nothing happens.
+#[utoipa::path(post, path = "/api/v1/license/clock", tag = "license", security(("session" = [])),
+    responses(
+        (status = 200, body = LicenseView),
+        (status = 422, description = "SG-LIC-030: the clock is behind what the TPM attests", body = ProblemSchema),
+        (status = 503, description = "SG-TPM-…: the TPM does not answer as it should", body = ProblemSchema)))]
+pub(crate) async fn confirm_clock(
+    State(license): State<Arc<dyn LicenseRoom>>,
+) -> ApiResult<Json<LicenseView>> {
+    Ok(Json(license.confirm_clock().await?))
 }

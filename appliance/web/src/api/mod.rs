@@ -40,6 +40,7 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
         license::show,
         license::request,
         license::import,
+        license::confirm_clock,
         cameras::list,
         cameras::discover,
         cameras::assign,

@@ -2,7 +2,7 @@
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use sealgate_pages::{
     Button, Fact, Field, FieldKind, Form, Icon, Markup, Meter, Tone, code_text, facts, field, form,
     html, inline_form, meter, notice, panel, problem_panel,
@@ -10,9 +10,12 @@ use sealgate_pages::{
 use serde::Deserialize;
 
 use super::frame::{Empty, Page, PageResult, Posted, View};
-use super::words::license_tone;
+use super::words::{license_tone, shown_time};
 use crate::download::download;
 use crate::rooms::{LicenseView, TpmView};
+
+/// The state that a person ends by confirming the date.
+const CLOCK_UNSURE: &str = "SG-STA-018";
 
 /// What was done just before.
 #[derive(Default, Deserialize)]
@@ -25,13 +28,19 @@ pub(crate) struct Done {
 pub(crate) async fn show(page: Page, query: Result<Query<Done>, QueryRejection>) -> Response {
     let license = page.app.rooms.license.status().await;
     let done = query.map(|query| query.0.done).unwrap_or_default();
-    let message = (done == "imported").then(|| {
-        notice(
+    let message = match done.as_str() {
+        "imported" => Some(notice(
             Tone::Ok,
             "The license file was imported.",
             html! { p { "What it allows is in force now. Keep the file: it can be imported here again." } },
-        )
-    });
+        )),
+        "clock" => Some(notice(
+            Tone::Ok,
+            "The date was confirmed.",
+            html! { p { "The license goes by the clock of this box again." } },
+        )),
+        _ => None,
+    };
     page.show(view(&page, &license, message))
 }
 
@@ -40,6 +49,20 @@ pub(crate) async fn request(posted: Posted<Empty>) -> PageResult {
     let page = posted.page;
     match page.app.rooms.license.export_request().await {
         Ok(file) => Ok(download(file)),
+        Err(problem) => {
+            let license = page.app.rooms.license.status().await;
+            let message = Some(problem_panel(&problem, Tone::Bad));
+            let status = crate::errors::status(&problem.code);
+            Ok(page.show_with(status, view(&page, &license, message)))
+        }
+    }
+}
+
+/// `POST /license/clock`
+pub(crate) async fn confirm_clock(posted: Posted<Empty>) -> PageResult {
+    let page = posted.page;
+    match page.app.rooms.license.confirm_clock().await {
+        Ok(_) => Ok(Redirect::to("/license?done=clock").into_response()),
         Err(problem) => {
             let license = page.app.rooms.license.status().await;
             let message = Some(problem_panel(&problem, Tone::Bad));
@@ -58,6 +81,8 @@ pub(crate) fn view<'a>(page: &Page, license: &LicenseView, message: Option<Marku
         body: html! {
             @if let Some(message) = message { (message) }
             (problem_panel(&license.state, license_tone(license)))
+            @if license.state.code == CLOCK_UNSURE { (clock(page, &csrf)) }
+            @for notice in &license.notices { (problem_panel(notice, Tone::Warn)) }
             div class="columns" {
                 (panel("Get or change a license", None, html! {}, steps(&csrf)))
                 div class="stack" {
@@ -68,6 +93,27 @@ pub(crate) fn view<'a>(page: &Page, license: &LicenseView, message: Option<Marku
         },
         ..View::default()
     }
+}
+
+/// What the clock of the box shows, for a person to compare with a watch.
+fn clock(page: &Page, csrf: &str) -> Markup {
+    let shown = shown_time(page.app.clock.utc_ms());
+    panel(
+        "Is the date right?",
+        None,
+        html! {},
+        html! {
+            p { "The clock of this box shows " strong { (shown) } "." }
+            p class="muted" { "If that is right, confirm it. If not, set the clock first." }
+            (inline_form(&Form {
+                action: "/license/clock",
+                csrf,
+                file: false,
+                download: false,
+                button: Button::primary("The date is right"),
+            }, ""))
+        },
+    )
 }
 
 fn steps(csrf: &str) -> Markup {

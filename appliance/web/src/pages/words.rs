@@ -26,6 +26,14 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
+/// An absolute date that reads the same everywhere.
+pub(crate) fn shown_time(utc_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(utc_ms).map_or_else(
+        |_| "no date at all".to_owned(),
+        |time| time.strftime("%-d %B %Y, %H:%M UTC").to_string(),
+    )
+}
+
 /// How a camera is called: by its name, else its model, else its address.
 pub(crate) fn camera_name(camera: &CameraView) -> String {
     camera
@@ -106,6 +114,8 @@ mod tests {
         ] {
             assert_eq!(bytes(value), text);
         }
+        assert_eq!(shown_time(0), "1 January 1970, 00:00 UTC");
+        assert_eq!(shown_time(i64::MAX), "no date at all");
         assert_eq!(count(1, "camera", "cameras"), "1 camera");
         assert_eq!(count(0, "camera", "cameras"), "0 cameras");
     }

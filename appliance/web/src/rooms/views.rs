@@ -33,6 +33,9 @@ pub struct LicenseView {
     pub places: Places,
     /// The TPM of this box.
     pub tpm: TpmView,
+    /// What is also to be said; nothing of it closes a channel (`SG-STA-…`).
+    #[schema(value_type = Vec<ProblemSchema>)]
+    pub notices: Vec<Problem>,
 }
 
 /// Camera places of a license.

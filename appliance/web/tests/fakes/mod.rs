@@ -130,6 +130,7 @@ pub fn unlicensed() -> LicenseView {
             ),
             problem: None,
         },
+        notices: Vec::new(),
     }
 }
 
@@ -158,6 +159,7 @@ pub fn licensed(used: u32) -> LicenseView {
             counter: Some(16),
             ..unlicensed().tpm
         },
+        notices: Vec::new(),
     }
 }
 
@@ -276,6 +278,10 @@ impl SessionStore for FakeBox {
 impl LicenseRoom for FakeBox {
     async fn status(&self) -> LicenseView {
         self.license.lock().unwrap().clone()
+    }
+
+    async fn confirm_clock(&self) -> Result<LicenseView, Problem> {
+        Ok(LicenseRoom::status(self).await)
     }
 
     async fn export_request(&self) -> Result<FileDownload, Problem> {

@@ -7,6 +7,7 @@
 mod attest;
 mod names;
 mod public;
+mod quote;
 mod reader;
 
 pub use attest::{Attest, EcdsaSignature, NvCertifyInfo};
@@ -20,4 +21,5 @@ pub use public::{
     RESTRICTED, SENSITIVE_DATA_ORIGIN, SIGN_ENCRYPT, Scheme, TpmKey, TpmPublic, USER_WITH_AUTH,
     check_ak, {ADMIN_WITH_POLICY, DECRYPT},
 };
+pub use quote::{PcrSelection, QuoteAttest};
 pub use reader::WireError;

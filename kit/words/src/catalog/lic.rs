@@ -85,7 +85,7 @@ pub const ENTRIES: &[Entry] = &[
         code: "SG-LIC-016",
         cause: "The license ended on {not_after}.",
         effect: "Its cameras are no longer recorded; recordings stay and can be watched.",
-        cure: "Create a request and ask your distributor for a new license.",
+        cure: "Create a request and ask your distributor for a new license; if the date of this box is wrong, set it.",
         owner: Owner::Distributor,
     },
     Entry {
@@ -129,5 +129,19 @@ pub const ENTRIES: &[Entry] = &[
         effect: "The license was not used; your current license still works.",
         cure: "Ask your distributor to issue the license again.",
         owner: Owner::Distributor,
+    },
+    Entry {
+        code: "SG-LIC-030",
+        cause: "The clock of this box shows {ours}, but the running time that the TPM attests proves that it is at least {floor}.",
+        effect: "The date was not confirmed; nothing changed.",
+        cure: "Set the date and time of this box right, then confirm them again.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-LIC-031",
+        cause: "The license commands of this box are for root only.",
+        effect: "Nothing was read or changed.",
+        cure: "Run the command as root.",
+        owner: Owner::You,
     },
 ];
