@@ -8,6 +8,8 @@ prerequisite_packages=(
     build-essential pkg-config libtss2-dev
     # the TPM
     swtpm swtpm-tools
+    # the dongle: the service, and virtual readers for tests
+    libpcsclite-dev pcscd vsmartcard-vpcd
     # gate and namespaces
     nftables iproute2
     # virtual cameras

@@ -3,6 +3,7 @@
 pub mod attack;
 pub mod browser;
 pub mod client;
+pub mod dongle;
 pub mod evidence;
 pub mod journey;
 pub mod model;
