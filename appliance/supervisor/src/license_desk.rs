@@ -8,7 +8,9 @@ use std::time::Duration;
 use sealgate_license::binding::BoundLicense;
 use tokio::sync::{oneshot, watch};
 
-use crate::license::{CheckOutcome, ImportError, ImportReport, LicenseBox, RequestError};
+use crate::license::{
+    BoxLicenses, CheckOutcome, DongleStanding, ImportError, ImportReport, RequestError, Verdict,
+};
 
 /// What holds now.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +20,8 @@ pub struct Standing {
     /// What the gate goes by: the last check's license or, while the TPM is only busy, the
     /// one before.
     pub bound: Option<BoundLicense>,
+    /// The dongle of the stored dongle license.
+    pub dongle: Option<DongleStanding>,
 }
 
 enum Order {
@@ -50,7 +54,7 @@ impl LicenseDesk {
     ///
     /// # Errors
     /// The system gave no thread.
-    pub fn start(license: LicenseBox, interval: Duration) -> std::io::Result<Self> {
+    pub fn start(license: BoxLicenses, interval: Duration) -> std::io::Result<Self> {
         let (orders, inbox) = mpsc::channel();
         let (sender, standing) = watch::channel(Arc::new(Standing::default()));
         std::thread::Builder::new()
@@ -112,14 +116,17 @@ impl LicenseDesk {
 }
 
 fn serve(
-    mut license: LicenseBox,
+    mut license: BoxLicenses,
     interval: Duration,
     inbox: &mpsc::Receiver<Order>,
     standing: &watch::Sender<Arc<Standing>>,
 ) {
     publish(standing, license.boot());
+    let mut until_check = interval;
     loop {
-        match inbox.recv_timeout(interval) {
+        // The dongle is asked far more often than the TPM.
+        let wait = until_check.min(license.next_dongle_check());
+        match inbox.recv_timeout(wait) {
             // Whoever asked may be gone; the work was done all the same.
             Ok(Order::Export {
                 used,
@@ -141,13 +148,20 @@ fn serve(
                 }
                 let _ = answer.send(report);
             }
+            Err(RecvTimeoutError::Timeout) if wait < until_check => {
+                until_check -= wait;
+                publish(standing, license.check_dongle());
+                continue;
+            }
             Err(RecvTimeoutError::Timeout) => publish(standing, license.check()),
             Err(RecvTimeoutError::Disconnected) => return,
         }
+        until_check = interval;
     }
 }
 
-fn publish(standing: &watch::Sender<Arc<Standing>>, outcome: CheckOutcome) {
+fn publish(standing: &watch::Sender<Arc<Standing>>, verdict: Verdict) {
+    let Verdict { outcome, dongle } = verdict;
     let before = standing.borrow().clone();
     if before
         .outcome
@@ -168,5 +182,6 @@ fn publish(standing: &watch::Sender<Arc<Standing>>, outcome: CheckOutcome) {
     standing.send_replace(Arc::new(Standing {
         outcome: Some(outcome),
         bound,
+        dongle,
     }));
 }

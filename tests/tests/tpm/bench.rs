@@ -145,15 +145,19 @@ impl Vendor {
             Binding::Tpm(binding) => (binding.from, binding.to),
             _ => (0, 0),
         };
-        let text = SignedLicense::issue(payload, &self.issuing, &self.certificate)
-            .unwrap()
-            .to_text();
         Issued {
-            text,
+            text: self.sign(payload),
             secret,
             from,
             to,
         }
+    }
+
+    /// Whatever it says.
+    pub fn sign(&self, payload: LicensePayload) -> String {
+        SignedLicense::issue(payload, &self.issuing, &self.certificate)
+            .unwrap()
+            .to_text()
     }
 
     pub fn issue(&self, request: &str, channels: u32) -> Issued {

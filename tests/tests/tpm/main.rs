@@ -12,4 +12,5 @@ mod cuts;
 mod identity;
 mod import;
 mod make_credential;
+mod other_bindings;
 mod request;

@@ -8,16 +8,21 @@
 //! Everything here blocks: run it on a thread of its own. Deliberately absent: async,
 //! HTTP, and what the gate makes of the outcome.
 
+mod box_licenses;
 mod budget;
+mod dongle_watch;
 mod files;
 mod import;
 mod license_box;
+mod other_bindings;
 mod outcome;
 mod request;
 mod revocations;
 mod words;
 
+pub use box_licenses::{BoxLicenses, Verdict};
 pub use budget::{Patience, TransientBudget};
+pub use dongle_watch::{DONGLE_COUNTDOWN, DongleStanding};
 pub use files::LicenseFiles;
 pub use import::{ImportError, ImportReport};
 pub use license_box::{BoxNames, LicenseBox};
