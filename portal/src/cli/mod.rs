@@ -1,5 +1,6 @@
 //! The command line.
 
+mod dongle;
 mod keys;
 mod roots;
 mod serve;
@@ -23,6 +24,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// License dongles.
+    #[command(subcommand)]
+    Dongle(dongle::Command),
     /// The vendor's signing keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -125,6 +129,7 @@ impl CliError {
 /// It failed; [`report`] says so to a person.
 pub fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
+        Command::Dongle(command) => dongle::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Init(init) => setup::run(init),
         Command::Roots(command) => roots::run(command),

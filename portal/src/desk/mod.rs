@@ -7,9 +7,12 @@
 mod accounts;
 mod attempts;
 mod charge;
+mod dongles;
 mod error;
 mod issue;
 mod licenses;
+mod mac_licenses;
+mod others;
 mod passwords;
 mod projects;
 mod request;
@@ -29,10 +32,13 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserId, transact};
 
 pub use accounts::{NewSession, SESSION_HOURS};
+pub use dongles::{DongleOrder, add_dongle, parse_dongle_key};
 pub(crate) use error::problem;
 pub use error::{DeskError, OpenError};
 pub use issue::{Issuance, Order};
 pub use licenses::ServerLicenses;
+pub use mac_licenses::MacOrder;
+pub use others::OtherIssuance;
 pub use projects::{ProjectView, ServerView};
 pub use roots::{EkRootFile, add_ek_roots, list_ek_roots, set_self_declared};
 pub use setup::{FirstAdmin, Initialised, PASSWORD_LINK_HOURS, initialise};

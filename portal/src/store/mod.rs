@@ -8,10 +8,12 @@
 //! refer to what exists, `to` values of a TPM are unique. Deliberately absent: who may
 //! see what (the desk's) and what a license costs (the rules').
 
+pub mod others;
 pub mod sqlite;
 mod types;
 
 use crate::rules::Counts;
+use others::OthersTx;
 pub use types::{
     AuditEntry, Balance, Distributor, DistributorId, EkRootEntry, FileId, LedgerEntry,
     LedgerReason, LicenseFile, PasswordLink, Project, ProjectId, Role, Server, ServerId, Session,
@@ -202,5 +204,5 @@ pub trait LicensesTx {
 }
 
 /// One transaction.
-pub trait Tx: AccountsTx + ProjectsTx + LicensesTx {}
-impl<T: AccountsTx + ProjectsTx + LicensesTx> Tx for T {}
+pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx {}
+impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx> Tx for T {}

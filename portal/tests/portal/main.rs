@@ -8,6 +8,7 @@ mod support;
 mod api;
 mod boxes;
 mod codes;
+mod others;
 mod pages;
 mod restore;
 mod routes;

@@ -26,6 +26,21 @@ impl World {
         self.router = axum::Router::new();
     }
 
+    /// A copy of the database, without the journal.
+    pub fn back_up(&mut self) -> std::path::PathBuf {
+        let backup = self.folder.path().join("backup");
+        self.close();
+        copy_database(self.folder.path(), &backup);
+        self.reopen();
+        backup
+    }
+
+    pub fn restore(&mut self, backup: &Path) {
+        self.close();
+        copy_database(backup, self.folder.path());
+        self.reopen();
+    }
+
     fn reopen(&mut self) {
         self.close();
         self.router = open(self.folder.path()).unwrap();

@@ -112,6 +112,14 @@ impl World {
             .await
     }
 
+    pub async fn put(&self, path: &str, token: &str, body: Value) -> Answer {
+        let request = Request::put(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap())
+            .await
+    }
+
     pub async fn sign_in(&self, email: &str) -> String {
         let body = json!({ "email": email, "password": PASSWORD });
         let answer = self.post("/api/v1/sessions", "", body).await;
