@@ -48,7 +48,7 @@ pub const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "SG-DGL-007",
-        cause: "The dongle {serial}, which carries the license, doesn't answer. {reason}",
+        cause: "{reason} The license is on dongle {serial}.",
         effect: "Its cameras record until {closes_at}, then they stop.",
         cure: "Plug dongle {serial} in.",
         owner: Owner::You,
