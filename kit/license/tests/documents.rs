@@ -122,6 +122,14 @@ fn what_is_no_document_is_named_as_such() {
             "SG-DOC-002",
         ),
         (
+            "as many signatures as are read",
+            edit(&license_text, |envelope| {
+                let signature = envelope.signatures[0].clone();
+                envelope.signatures = vec![signature; 8];
+            }),
+            "ok",
+        ),
+        (
             "largest that is read",
             format!(
                 "{license_text}{}",
@@ -147,6 +155,17 @@ fn what_is_no_document_is_named_as_such() {
             "a newer type",
             license_text.replace("license.v1+json", "license.v2+json"),
             "SG-DOC-005",
+        ),
+        // Not this version's way of writing its own number, and no newer one either.
+        (
+            "a type with another one",
+            license_text.replace("license.v1+json", "license.v01+json"),
+            "SG-DOC-004",
+        ),
+        (
+            "a type with zero",
+            license_text.replace("license.v1+json", "license.v0+json"),
+            "SG-DOC-004",
         ),
         (
             "a type without a number",

@@ -90,12 +90,18 @@ fn files_verify() {
             .verify(&roots, &revocations)
             .unwrap();
         assert_eq!(license.payload().entitlements.camera_channels(), cameras);
+        assert_eq!(license.to_text(), read(name));
+        assert_eq!(license.key_id(), support::issuing_key().key_id());
     }
     let request = SignedRequest::parse(read("nvr-0207.req"))
         .unwrap()
         .verify()
         .unwrap();
     assert_eq!(request.counter().counter, support::FROM);
+    assert_eq!(request.to_text(), read("nvr-0207.req"));
+    let digest = "d63f2c8f70cc708dad551b2b5c59dd5af43e88abaf39efb436edf120e01fec84";
+    assert_eq!(hex::encode(request.payload_sha256()), digest);
+    assert_eq!(hex::encode(support::request().payload_sha256()), digest);
     assert!(request.proves(&support::ACTIVATION_SECRET));
     assert!(!request.proves(&[0; 32]));
     assert_eq!(

@@ -26,7 +26,9 @@ fn a_dongle_that_answers_binds_its_license() {
     assert_eq!(bound.license_id(), "D-0007");
     assert!(matches!(bound.binding(), Binding::Dongle(binding) if binding.serial == DONGLE_SERIAL));
     assert_eq!(bound.tpm(), None);
+    assert_eq!(bound.issued_at(), time("2026-11-24T10:00:00Z"));
     assert_eq!(bound.earliest_now(), bound.issued_at());
+    assert_eq!(*bound.verified(), verified(&dongle_license()));
     assert_eq!(bound.validity().term, Some(Term::Dated));
 }
 
@@ -78,6 +80,8 @@ fn the_challenge_is_what_the_format_document_says() {
 fn only_points_of_the_curve_are_dongle_keys() {
     let good = *dongle().public_key().as_bytes();
     assert_eq!(DonglePublicKey::from_sec1(&good).unwrap().as_bytes(), &good);
+    let shown = format!("{:?}", dongle().public_key());
+    assert!(shown.starts_with("0473103ec30b3ccf"), "{shown}");
     let mut off_curve = good;
     off_curve[64] ^= 1;
     let mut hybrid = good;

@@ -110,7 +110,10 @@ fn a_product_refuses_lab_roots() {
         disguised.for_flavour(Flavour::Product),
         Err(VendorRootsError::LabRoot { .. })
     ));
-    assert!(lab.for_flavour(Flavour::Lab).is_ok());
+    let pinned = lab.for_flavour(Flavour::Lab).unwrap();
+    assert_eq!(pinned.flavour(), Flavour::Lab);
+    assert_eq!(Flavour::Lab.to_string(), "lab");
+    assert_eq!(Flavour::Product.to_string(), "product");
 }
 
 #[test]

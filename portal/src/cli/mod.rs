@@ -2,6 +2,7 @@
 
 mod dongle;
 mod keys;
+mod restore;
 mod roots;
 mod serve;
 mod setup;
@@ -32,6 +33,8 @@ enum Command {
     Keys(keys::Command),
     /// Make a new portal: its database and first admin.
     Init(setup::Init),
+    /// Go on after the database came out of a backup.
+    Restore(restore::Restore),
     /// The TPM makers whose endorsement key certificates are believed.
     #[command(subcommand)]
     Roots(roots::Command),
@@ -132,6 +135,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Command::Dongle(command) => dongle::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Init(init) => setup::run(init),
+        Command::Restore(command) => restore::run(command),
         Command::Roots(command) => roots::run(command),
         Command::Serve(serve) => serve::run(serve),
     }

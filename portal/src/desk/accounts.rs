@@ -284,6 +284,7 @@ impl Desk {
     ) -> Result<Vec<Balance>, DeskError> {
         self.transact(|tx| {
             visible_distributor(tx, actor, distributor)?;
+            self.end_licenses(tx, distributor)?;
             Ok(tx.balances(distributor)?)
         })
     }

@@ -3,7 +3,7 @@
 use super::restore::head_text;
 use super::{Desk, DeskError, fact};
 use crate::journal::Record;
-use crate::rules::{NewLicense, Row};
+use crate::rules::{Counts, NewLicense, Row, TERM_SLACK_S};
 use crate::store::{DistributorId, LedgerEntry, LedgerReason, StoreError, Tpm, Tx, UserId};
 
 /// What changed for a TPM.
@@ -39,6 +39,48 @@ impl Desk {
         }
         Ok(())
     }
+
+    /// Frees what a distributor's licenses held that are over by now. Nothing is journaled:
+    /// the end stands in each license.
+    pub(super) fn end_licenses(
+        &self,
+        tx: &mut dyn Tx,
+        distributor: DistributorId,
+    ) -> Result<(), StoreError> {
+        let now = self.now();
+        let ended_by = now.as_second().saturating_sub(TERM_SLACK_S);
+        for mut tpm in tx.tpms_with_ended_licenses(distributor, ended_by)? {
+            let before = tpm.row.clone();
+            tpm.row.settle(now.as_second());
+            if tpm.row != before {
+                let at_utc_ms = now.as_millisecond();
+                settle(
+                    tx,
+                    &before,
+                    &tpm,
+                    at_utc_ms,
+                    None,
+                    "the license's time is over",
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a transaction that may write the journal. If the journal was written and the
+    /// database did not keep it, nothing more is journaled until a restart has replayed it.
+    pub(super) fn transact_journaled<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Tx, &mut bool) -> Result<T, DeskError>,
+    ) -> Result<T, DeskError> {
+        let mut journaled = false;
+        let result = self.transact(|tx| work(tx, &mut journaled));
+        if result.is_err() && journaled {
+            self.journal().close();
+            tracing::error!("the database did not keep what was journaled: restart the portal");
+        }
+        result
+    }
 }
 
 /// Does the distributor have what the row's charge rises by? What this very request
@@ -70,8 +112,8 @@ pub(super) fn check_balance(
     Ok(Ok(()))
 }
 
-/// Writes back a TPM's state, and what its charge changed to the ledger of the
-/// distributor whose server it is.
+/// Writes back a TPM's state, and what its charge and its write-off changed to the ledger
+/// of the distributor whose server it is.
 pub(super) fn settle(
     tx: &mut dyn Tx,
     before: &Row,
@@ -90,21 +132,24 @@ pub(super) fn settle(
     let Some(project) = tx.project(server.project)? else {
         return Err(missing);
     };
-    for (kind, was, is) in before.charged.side_by_side(&tpm.row.charged) {
-        let delta = i64::from(was) - i64::from(is);
-        if delta == 0 {
-            continue;
+    let charged = changes(&tpm.row.charged, &before.charged, |delta| {
+        if delta < 0 {
+            LedgerReason::Charge
+        } else {
+            LedgerReason::Credit
         }
+    });
+    // What is written off may be licensed again; what is back may not.
+    let written_off = changes(&before.written_off(), &tpm.row.written_off(), |_| {
+        LedgerReason::WriteOff
+    });
+    for (kind, delta, reason) in charged.into_iter().chain(written_off) {
         tx.append_ledger(&LedgerEntry {
             at_utc_ms,
             distributor: project.distributor,
-            kind: kind.to_owned(),
+            kind,
             delta,
-            reason: if delta < 0 {
-                LedgerReason::Charge
-            } else {
-                LedgerReason::Credit
-            },
+            reason,
             tpm: Some(tpm.id),
             note: note.to_owned(),
             actor,
@@ -112,4 +157,19 @@ pub(super) fn settle(
         })?;
     }
     Ok(())
+}
+
+/// Per kind what `more` has more than `fewer`, where they differ.
+fn changes(
+    fewer: &Counts,
+    more: &Counts,
+    reason: impl Fn(i64) -> LedgerReason,
+) -> Vec<(String, i64, LedgerReason)> {
+    fewer
+        .side_by_side(more)
+        .into_iter()
+        .map(|(kind, was, is)| (kind.to_owned(), i64::from(is) - i64::from(was)))
+        .filter(|(_, delta)| *delta != 0)
+        .map(|(kind, delta)| (kind, delta, reason(delta)))
+        .collect()
 }

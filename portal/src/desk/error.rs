@@ -10,9 +10,9 @@ use sealgate_words::{Problem, catalog};
 
 use crate::evidence::{EkRootError, EvidenceError, MakeCredentialError};
 use crate::journal::JournalError;
-use crate::rules::Refusal;
 use crate::rules::dongle::DongleRefusal;
 use crate::rules::mac::{MAX_ROWS, MacListError, MacRefusal};
+use crate::rules::{Refusal, TrialRefusal};
 use crate::signer::SignerError;
 use crate::store::StoreError;
 
@@ -54,6 +54,12 @@ pub enum OpenError {
     /// The journal is unfit.
     #[error("the journal can't be used")]
     Journal(#[from] JournalError),
+    /// The journal is said to be lost and is not.
+    #[error("the journal {path} fits the database: nothing is lost", path = path.display())]
+    JournalFits {
+        /// The journal.
+        path: PathBuf,
+    },
     /// The keys are unfit.
     #[error("the signing keys can't be used")]
     Signer(#[from] SignerError),
@@ -69,7 +75,11 @@ impl OpenError {
             Self::Store(StoreError::NewerSchema { .. }) => "SG-POR-014",
             Self::NotInitialised { .. } | Self::AlreadyInitialised { .. } => "SG-POR-015",
             Self::OtherFlavour { .. } => "SG-POR-012",
+            Self::Journal(JournalError::NotOurs { .. } | JournalError::Damaged { .. }) => {
+                "SG-POR-079"
+            }
             Self::Journal(_) => "SG-POR-011",
+            Self::JournalFits { .. } => "SG-POR-074",
             Self::Signer(error) => error.code(),
             Self::FirstAdmin(error) => error.code(),
             Self::Store(_) | Self::Folder { .. } => "SG-API-003",
@@ -160,6 +170,19 @@ pub enum DeskError {
     /// The text is no dongle's public key.
     #[error("this is no P-256 public key")]
     DongleKey,
+    /// This can't be tried for nothing.
+    #[error("it can't be tried")]
+    Trial(#[from] TrialRefusal),
+    /// More would be written off than the vendor allows.
+    #[error("{needed} {kind} would be written off, and {limit} may be")]
+    WriteOffLimit {
+        /// Of which kind.
+        kind: String,
+        /// How many may be at a time.
+        limit: u32,
+        /// How many would be.
+        needed: u32,
+    },
     /// The distributor has too few.
     #[error("{needed} more {kind} are needed and {available} are available")]
     Balance {
@@ -265,6 +288,10 @@ impl DeskError {
             Self::MacsNotAllowed => "SG-POR-094",
             Self::Dongle(refusal) => refusal.code(),
             Self::DongleKey => "SG-POR-098",
+            Self::Trial(TrialRefusal::TooMany { .. }) => "SG-POR-076",
+            Self::Trial(TrialRefusal::TooLong { .. }) => "SG-POR-077",
+            Self::Trial(TrialRefusal::Had) => "SG-POR-078",
+            Self::WriteOffLimit { .. } => "SG-POR-075",
             Self::Balance { .. } => "SG-POR-001",
             Self::OtherBox { .. } => "SG-POR-004",
             Self::BoxOfServer { .. } => "SG-POR-005",
@@ -306,13 +333,26 @@ impl DeskError {
                 available,
                 needed,
             } => vec![
-                (
-                    "kind",
-                    sealgate_license::entitlements::kind::label(kind).to_owned(),
-                ),
+                ("kind", kind_label(kind)),
                 ("available", text(available)),
                 ("needed", text(needed)),
             ],
+            Self::Trial(TrialRefusal::TooMany { kind, most }) => {
+                vec![("kind", kind_label(kind)), ("most", text(most))]
+            }
+            Self::Trial(TrialRefusal::TooLong { most_days }) => vec![("days", text(most_days))],
+            Self::WriteOffLimit {
+                kind,
+                limit,
+                needed,
+            } => vec![
+                ("kind", kind_label(kind)),
+                ("limit", text(limit)),
+                ("needed", text(needed)),
+            ],
+            Self::Rules(Refusal::NotRaised { counter, needed }) => {
+                vec![("counter", text(counter)), ("needed", text(needed))]
+            }
             Self::OtherBox {
                 server,
                 ours,
@@ -370,6 +410,11 @@ fn some_of(macs: &std::collections::BTreeSet<ListedMac>) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
+}
+
+/// A kind of channel, for people.
+fn kind_label(kind: &str) -> String {
+    sealgate_license::entitlements::kind::label(kind).to_owned()
 }
 
 /// An occurrence of a code of the catalog.

@@ -1,25 +1,27 @@
 //! From a request file to a license file.
 
-use jiff::Timestamp;
-use rand_core::CryptoRng;
-use sealgate_license::entitlements::Entitlements;
-use sealgate_license::license_document::{Binding, LicensePayload, Names, TpmBinding, Validity};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
-use zeroize::Zeroizing;
 
 use super::accounts::check_counts;
 use super::charge::{Changes, check_balance};
+use super::lost_journal::journals_lost;
 use super::projects::visible_server;
 use super::request::{Admitted, Makers, admit};
 use super::{Actor, Desk, DeskError};
-use crate::journal::{
-    DistributorRef, IssuedRecord, ProjectRef, ProvenRecord, Record, ServerRef, TpmRef,
+use crate::journal::{ProvenRecord, Record};
+use crate::rules::{
+    self, Ask, Counts, Custody, Decision, Observation, Refusal, Row, Rules, Term, TrialPolicy,
 };
-use crate::rules::{self, Ask, Counts, Decision, NewLicense, Observation, Row};
-use crate::store::{
-    Distributor, FileId, LicenseFile, Project, Server, ServerId, StoreError, Tpm, TpmId, Tx,
-};
+use crate::store::{FileId, LicenseFile, Project, Server, ServerId, StoreError, Tpm, TpmId, Tx};
+
+/// What may be tried for nothing: small, short, once for each TPM.
+fn trials() -> TrialPolicy {
+    TrialPolicy {
+        most: Counts::of(sealgate_license::entitlements::kind::CAMERA, 16),
+        most_days: 30,
+        times: 1,
+    }
+}
 
 /// What is wanted for a server.
 #[derive(Debug, Clone)]
@@ -59,12 +61,12 @@ pub struct Issuance {
 type Outcome = Result<Issuance, DeskError>;
 
 /// One order, as far as it does not change.
-struct Case<'a> {
-    server: &'a Server,
-    project: &'a Project,
+pub(super) struct Case<'a> {
+    pub(super) server: &'a Server,
+    pub(super) project: &'a Project,
     /// The TPM's state before the request.
-    before: &'a Row,
-    admitted: &'a Admitted,
+    pub(super) before: &'a Row,
+    pub(super) admitted: &'a Admitted,
 }
 
 impl Case<'_> {
@@ -103,8 +105,16 @@ impl Desk {
     /// The request or its TPM is not believed, the rules refuse, the balance is short, or
     /// the box is another server's.
     pub fn issue(&self, actor: &Actor, order: &Order<'_>) -> Result<Issuance, DeskError> {
-        if let Ask::Issue(counts) = &order.ask {
-            check_counts(counts)?;
+        match &order.ask {
+            Ask::Issue(counts) => check_counts(counts)?,
+            Ask::IssueFor(counts, term) => {
+                check_counts(counts)?;
+                if matches!(term, Term::Overlap { .. }) {
+                    // It bridges a conversion, which staff approve.
+                    actor.must_be_admin()?;
+                }
+            }
+            Ask::Reissue => {}
         }
         // Who may not know of the server does not learn what its request is worth.
         let makers = self.transact(|tx| {
@@ -113,16 +123,10 @@ impl Desk {
         })?;
         let admitted = admit(order.request, &makers, self.flavour)?;
 
-        let mut journaled = false;
-        let result: Result<Outcome, DeskError> =
-            self.transact(|tx| self.issue_in(tx, actor, order, &admitted, &mut journaled));
-        if result.is_err() && journaled {
-            // The journal holds what the database did not keep: nothing more is issued
-            // until a restart has replayed it.
-            self.journal().close();
-            tracing::error!("the database did not keep an issued license: restart the portal");
-        }
-        result?
+        let outcome: Outcome = self.transact_journaled(|tx, journaled| {
+            self.issue_in(tx, actor, order, &admitted, journaled)
+        })?;
+        outcome
     }
 
     fn issue_in(
@@ -134,15 +138,14 @@ impl Desk {
         journaled: &mut bool,
     ) -> Result<Outcome, DeskError> {
         let (server, project) = visible_server(tx, actor, order.server)?;
+        if self.alarm_if_written_off(tx, actor, server.id, admitted)? {
+            return Ok(Err(Refusal::WrittenOff.into()));
+        }
+        self.end_licenses(tx, project.distributor)?;
         let mut tpm = self.tpm_of(tx, actor, &server, admitted)?;
         let before = tpm.row.clone();
-        let seen = Observation {
-            at_utc_s: self.now().as_second(),
-            counter: admitted.request.counter().counter,
-            proof_of: proof_of(tx, &tpm, admitted)?,
-            credits: tpm.class.credits(),
-            request_sha256: admitted.request.payload_sha256(),
-        };
+        let proof = proof_of(tx, &tpm, admitted)?;
+        let seen = self.seen(admitted, proof, tpm.class.credits());
         let answer = rules::answer(&before, &seen, &order.ask);
         tpm.row = answer.row;
         let proven = self.proven_record(&tpm, &before, &seen);
@@ -153,10 +156,11 @@ impl Desk {
             admitted,
         };
         let decision = match answer.decision {
-            Ok(Decision::New(made)) => {
-                check_balance(tx, project.distributor, &before, &tpm.row, &made)?
-                    .map(|()| Decision::New(made))
-            }
+            Ok(Decision::New(made)) => match self.check_trial(tx, &order.ask, &tpm)? {
+                Ok(()) => check_balance(tx, project.distributor, &before, &tpm.row, &made)?
+                    .map(|()| Decision::New(made)),
+                Err(refusal) => Err(refusal),
+            },
             Ok(again) => Ok(again),
             Err(refusal) => Err(refusal.into()),
         };
@@ -208,6 +212,25 @@ impl Desk {
         }
     }
 
+    /// May this be tried? Repeating a trial that was lost is no new one.
+    fn check_trial(
+        &self,
+        tx: &mut dyn Tx,
+        ask: &Ask,
+        tpm: &Tpm,
+    ) -> Result<Result<(), DeskError>, StoreError> {
+        let Ask::IssueFor(counts, Term::Trial { ends_utc_s }) = ask else {
+            return Ok(Ok(()));
+        };
+        let had = (tx.tpms_of_ek(&tpm.identity.ek_name)?.iter())
+            .flat_map(|tpm| &tpm.row.issued)
+            .filter(|license| matches!(license.term, Term::Trial { .. }))
+            .count();
+        let now_utc_s = self.now().as_second();
+        let checked = trials().check(counts, now_utc_s, *ends_utc_s, had);
+        Ok(checked.map_err(DeskError::from))
+    }
+
     fn proven_record(&self, tpm: &Tpm, before: &Row, seen: &Observation) -> Option<Record> {
         let file_id = seen.proof_of.as_ref().filter(|_| tpm.row != *before)?;
         Some(Record::Proven(ProvenRecord {
@@ -218,34 +241,6 @@ impl Desk {
             credits: seen.credits,
             request_sha256: seen.request_sha256,
         }))
-    }
-
-    /// Signs a new license and enters it for its TPM.
-    fn make(
-        &self,
-        tx: &mut dyn Tx,
-        case: &Case<'_>,
-        tpm: &mut Tpm,
-        made: &NewLicense,
-    ) -> Result<(LicenseFile, Record), DeskError> {
-        let distributor = tx
-            .distributor(case.project.distributor)?
-            .ok_or(DeskError::NotFound {
-                what: "distributor",
-            })?;
-        let names = Names {
-            server: case.server.name.clone(),
-            project: case.project.name.clone(),
-            distributor: distributor.name.clone(),
-        };
-        if tpm.id == TpmId::default() {
-            tpm.id = tx.insert_tpm(tpm)?;
-        }
-        let file = self.make_file(tpm, case.admitted, made, &names, &mut rand::rng())?;
-        tx.insert_file(&file)?;
-        tpm.row.enter(file.id.0.clone(), file.request_sha256, made);
-        let record = self.issued_record(&distributor, case, tpm, &file);
-        Ok((file, record))
     }
 
     /// The state of the request's TPM: known, or new for this server.
@@ -260,6 +255,14 @@ impl Desk {
             if tpm.server == server.id {
                 return Ok(tpm);
             }
+            if tpm.row.void_below > 0 && tpm.row.newest().is_none() {
+                // Hardware that came back, and was sold again.
+                self.check_vacant(tx, server, admitted)?;
+                return Ok(Tpm {
+                    server: server.id,
+                    ..tpm
+                });
+            }
             let serial = admitted.serial.clone();
             return Err(match visible_server(tx, actor, tpm.server) {
                 Ok((other, _)) => DeskError::BoxOfServer {
@@ -270,17 +273,11 @@ impl Desk {
                 Err(error) => error,
             });
         }
-        // Another TPM at a server that has one is another box, unless only its
-        // attestation key is new.
-        let others = tx.tpms_of_server(server.id)?;
-        if let Some(ours) = others.last()
-            && !(others.iter()).any(|other| other.identity.ek_name == admitted.identity.ek_name)
-        {
-            return Err(DeskError::OtherBox {
-                server: server.name.clone(),
-                ours: ours.serial.clone(),
-                theirs: admitted.serial.clone(),
-            });
+        self.check_vacant(tx, server, admitted)?;
+        let mut row = Row::default();
+        if journals_lost(tx)? > 0 {
+            // It may have had licenses that are forgotten.
+            Rules::PRODUCT.forget(&mut row);
         }
         Ok(Tpm {
             id: TpmId::default(),
@@ -290,95 +287,32 @@ impl Desk {
             serial: admitted.serial.clone(),
             server: server.id,
             license_number: tx.next_license_number()?,
-            row: Row::default(),
+            row,
         })
     }
 
-    fn make_file(
+    /// Another TPM at a server that has one is another box, unless only its attestation key
+    /// is new, or the box before it was written off.
+    fn check_vacant(
         &self,
-        tpm: &Tpm,
+        tx: &mut dyn Tx,
+        server: &Server,
         admitted: &Admitted,
-        made: &NewLicense,
-        names: &Names,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<LicenseFile, DeskError> {
-        let mut activation_secret = Zeroizing::new([0; 32]);
-        rng.fill_bytes(activation_secret.as_mut());
-        let credential = admitted.seal(&activation_secret, rng)?;
-        // Whole seconds: what is signed reads the same in every list.
-        let issued_utc_s = self.now().as_second();
-        let payload = LicensePayload {
-            format_version: 1,
-            license_id: tpm.license_id(),
-            revision: made.revision,
-            names: names.clone(),
-            binding: Binding::Tpm(TpmBinding {
-                ak_name: admitted.tpm.ak_name.clone(),
-                ek_name: admitted.tpm.ek_name.clone(),
-                credential_blob: credential.credential_blob,
-                encrypted_secret: credential.encrypted_secret,
-                activation_secret_sha256: Sha256::digest(activation_secret.as_slice()).into(),
-                from: made.from,
-                to: made.to,
-                tpm_clock_at_request_ms: admitted.request.counter().clock_ms,
+    ) -> Result<(), DeskError> {
+        let mut others = tx.tpms_of_server(server.id)?;
+        others.retain(|other| {
+            other.row.custody == Custody::Owner
+                && (other.row.void_below == 0 || other.row.newest().is_some())
+        });
+        let same = |other: &Tpm| other.identity.ek_name == admitted.identity.ek_name;
+        match others.last() {
+            Some(ours) if !others.iter().any(same) => Err(DeskError::OtherBox {
+                server: server.name.clone(),
+                ours: ours.serial.clone(),
+                theirs: admitted.serial.clone(),
             }),
-            entitlements: Entitlements {
-                counts: made.counts.clone().into(),
-                ..Entitlements::default()
-            },
-            validity: Validity::default(),
-            issued_at: Timestamp::from_second(issued_utc_s).unwrap_or_else(|_| self.now()),
-            revocation_list: None,
-        };
-        Ok(LicenseFile {
-            id: tpm.file_id(made.revision),
-            tpm: tpm.id,
-            revision: made.revision,
-            from: made.from,
-            to: made.to,
-            counts: made.counts.clone(),
-            term: made.term,
-            activation_secret,
-            request_sha256: admitted.request.payload_sha256(),
-            text: self.signer.sign(payload)?.to_text(),
-            issued_utc_s,
-        })
-    }
-
-    fn issued_record(
-        &self,
-        distributor: &Distributor,
-        case: &Case<'_>,
-        tpm: &Tpm,
-        file: &LicenseFile,
-    ) -> Record {
-        let (server, project) = (case.server, case.project);
-        Record::Issued(Box::new(IssuedRecord {
-            at_utc_ms: self.now().as_millisecond(),
-            distributor: DistributorRef {
-                id: distributor.id,
-                name: distributor.name.clone(),
-            },
-            project: ProjectRef {
-                id: project.id,
-                name: project.name.clone(),
-                built_in: project.built_in,
-            },
-            server: ServerRef {
-                id: server.id,
-                name: server.name.clone(),
-            },
-            tpm: TpmRef::of(tpm),
-            file_id: file.id.clone(),
-            revision: file.revision,
-            from: file.from,
-            to: file.to,
-            counts: file.counts.clone(),
-            term: file.term,
-            activation_secret: *file.activation_secret,
-            request_sha256: file.request_sha256,
-            text: file.text.clone(),
-        }))
+            _ => Ok(()),
+        }
     }
 }
 

@@ -21,8 +21,11 @@ impl Desk {
             visible_server(tx, actor, server)?;
             let mut files = Vec::new();
             for tpm in tx.tpms_of_server(server)? {
+                // What the hardware had before it was sold again is its former owner's.
                 for file in tx.files_of_tpm(tpm.id)? {
-                    files.push((tpm.license_id(), file));
+                    if file.to >= tpm.row.void_below {
+                        files.push((tpm.license_id(), file));
+                    }
                 }
             }
             files.reverse();
@@ -37,8 +40,11 @@ impl Desk {
     pub fn license_file(&self, actor: &Actor, id: &FileId) -> Result<LicenseFile, DeskError> {
         let missing = || DeskError::NotFound { what: "license" };
         self.transact(|tx| {
-            let (file, server) = tx.file(id)?.ok_or_else(missing)?;
-            match visible_server(tx, actor, server) {
+            let (file, tpm) = tx.file(id)?.ok_or_else(missing)?;
+            if file.to < tpm.row.void_below {
+                return Err(missing());
+            }
+            match visible_server(tx, actor, tpm.server) {
                 Err(DeskError::NotFound { .. }) => return Err(missing()),
                 other => other?,
             };

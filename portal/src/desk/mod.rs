@@ -9,8 +9,11 @@ mod attempts;
 mod charge;
 mod dongles;
 mod error;
+mod hardware;
 mod issue;
+mod license_file;
 mod licenses;
+mod lost_journal;
 mod mac_licenses;
 mod others;
 mod passwords;
@@ -35,13 +38,15 @@ pub use accounts::{NewSession, SESSION_HOURS};
 pub use dongles::{DongleOrder, add_dongle, parse_dongle_key};
 pub(crate) use error::problem;
 pub use error::{DeskError, OpenError};
+pub use hardware::{Hardware, WriteOffs};
 pub use issue::{Issuance, Order};
 pub use licenses::ServerLicenses;
+pub use lost_journal::{JournalLost, restore_without_journal};
 pub use mac_licenses::MacOrder;
 pub use others::OtherIssuance;
 pub use projects::{ProjectView, ServerView};
 pub use roots::{EkRootFile, add_ek_roots, list_ek_roots, set_self_declared};
-pub use setup::{FirstAdmin, Initialised, PASSWORD_LINK_HOURS, initialise};
+pub use setup::{FirstAdmin, Initialised, PASSWORD_LINK_HOURS, initialise, initialise_on};
 
 /// The database's file in the data folder.
 pub const DATABASE_FILE: &str = "portal.db";
@@ -58,6 +63,8 @@ mod fact {
     pub(super) const FLAVOUR: &str = "flavour";
     /// Number and hash of the newest journal line that the database knows.
     pub(super) const JOURNAL_HEAD: &str = "journal_head";
+    /// How many journals were lost; absent while none was.
+    pub(super) const JOURNALS_LOST: &str = "journals_lost";
     /// `allowed` where TPMs without a certificate are believed, too.
     pub(super) const SELF_DECLARED_TPMS: &str = "self_declared_tpms";
 }
@@ -149,14 +156,28 @@ impl Desk {
         clock: Clock,
     ) -> Result<Self, OpenError> {
         let store = setup::open_store(places)?;
-        let found = setup::flavour_of(&store)?;
+        Self::on(Box::new(store), places, flavour, clock)
+    }
+
+    /// As [`Self::open`], on a store of the caller's that [`initialise_on`] made a portal
+    /// of.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn on(
+        store: Box<dyn Store>,
+        places: &Places,
+        flavour: Option<Flavour>,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        let found = setup::flavour_of(store.as_ref())?;
         if let Some(expected) = flavour.filter(|expected| *expected != found) {
             return Err(OpenError::OtherFlavour { expected, found });
         }
         let signer = Signer::open(&places.keys, found)?;
-        let journal = restore::open_journal(&store, &places.journal)?;
+        let journal = restore::open_journal(store.as_ref(), &places.journal)?;
         Ok(Self {
-            store: Box::new(store),
+            store,
             journal: Mutex::new(journal),
             signer,
             flavour: found,

@@ -78,21 +78,6 @@ pub(super) fn charge_of(license: &OtherLicense, now_utc_s: i64) -> Counts {
 }
 
 impl Desk {
-    /// Runs work that may write to the journal; when the database then does not keep it,
-    /// nothing more is issued until a restart has replayed it.
-    pub(super) fn transact_journaled<T>(
-        &self,
-        work: impl FnOnce(&mut dyn Tx, &mut bool) -> Result<T, DeskError>,
-    ) -> Result<T, DeskError> {
-        let mut journaled = false;
-        let result = self.transact(|tx| work(tx, &mut journaled));
-        if result.is_err() && journaled {
-            self.journal().close();
-            tracing::error!("the database did not keep what the journal holds: restart the portal");
-        }
-        result
-    }
-
     /// Signs a file for the license and charges for it. The journal comes last.
     pub(super) fn add_other_file(
         &self,

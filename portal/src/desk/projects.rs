@@ -106,6 +106,7 @@ impl Desk {
                 if !actor.sees(project.distributor) {
                     continue;
                 }
+                self.end_licenses(tx, project.distributor)?;
                 let distributor = visible_distributor(tx, actor, project.distributor)?;
                 views.push(ProjectView {
                     servers: tx.servers(project.id)?.len(),
@@ -168,6 +169,7 @@ impl Desk {
     pub fn servers(&self, actor: &Actor, id: ProjectId) -> Result<Vec<ServerView>, DeskError> {
         self.transact(|tx| {
             let project = visible_project(tx, actor, id)?;
+            self.end_licenses(tx, project.distributor)?;
             let mut views = Vec::new();
             for server in tx.servers(project.id)? {
                 let tpms = tx.tpms_of_server(server.id)?;
@@ -214,6 +216,7 @@ impl Desk {
     pub fn server(&self, actor: &Actor, id: ServerId) -> Result<(ServerView, Project), DeskError> {
         self.transact(|tx| {
             let (server, project) = visible_server(tx, actor, id)?;
+            self.end_licenses(tx, project.distributor)?;
             let tpms = tx.tpms_of_server(server.id)?;
             Ok((ServerView::of(server, &tpms), project))
         })

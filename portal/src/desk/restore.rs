@@ -5,17 +5,18 @@
 //! may fall below nought until the missing grants are entered again. What is replayed
 //! twice changes nothing.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use super::charge::settle;
+use super::lost_journal::{forget_all, journals_lost};
 use super::others::{replay_checked_in, replay_other_issued};
+use super::setup::make_folder;
 use super::{JOURNAL_FILE, OpenError, fact};
 use crate::journal::{
-    DistributorRef, Head, IssuedRecord, Journal, ProjectRef, ProvenRecord, Record, ServerRef,
+    DistributorRef, HardwareRecord, Head, IssuedRecord, Journal, ProjectRef, ProvenRecord, Record,
+    ServerRef,
 };
-use crate::rules::{self, Observation, Row};
+use crate::rules::{self, Observation, Row, Rules};
 use crate::store::{Distributor, Project, Server, Store, StoreError, Tpm, TpmId, Tx, transact};
 
 /// The head as the database notes it.
@@ -36,21 +37,19 @@ fn parse_head(text: &str) -> Result<Head, StoreError> {
         })
 }
 
-/// Opens the journal and replays it.
-pub(super) fn open_journal(store: &dyn Store, folder: &Path) -> Result<Journal, OpenError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|source| OpenError::Folder {
-            path: folder.to_owned(),
-            source,
-        })?;
-    let known = transact::<_, StoreError>(store, |tx| {
+/// The newest line of the journal that the database knows.
+pub(super) fn known_head(store: &dyn Store) -> Result<Option<Head>, StoreError> {
+    transact(store, |tx| {
         tx.meta(fact::JOURNAL_HEAD)?
             .map(|text| parse_head(&text))
             .transpose()
-    })?;
+    })
+}
+
+/// Opens the journal and replays it.
+pub(super) fn open_journal(store: &dyn Store, folder: &Path) -> Result<Journal, OpenError> {
+    make_folder(folder)?;
+    let known = known_head(store)?;
     let mut replayed = 0_u64;
     let journal = Journal::open::<OpenError>(
         &folder.join(JOURNAL_FILE),
@@ -67,6 +66,12 @@ pub(super) fn open_journal(store: &dyn Store, folder: &Path) -> Result<Journal, 
                     Record::Proven(proven) => replay_proven(tx, proven)?,
                     Record::OtherIssued(issued) => replay_other_issued(tx, issued)?,
                     Record::DongleCheckedIn(record) => replay_checked_in(tx, record)?,
+                    Record::WrittenOff(record) => replay_hardware(tx, record, false)?,
+                    Record::HardwareBack(record) => replay_hardware(tx, record, true)?,
+                    Record::Begun(_) => {}
+                    Record::JournalLost(begin) => {
+                        forget_all(tx, begin)?;
+                    }
                 }
                 tx.set_meta(fact::JOURNAL_HEAD, &head_text(head))
             })?;
@@ -91,6 +96,10 @@ fn replay_issued(tx: &mut dyn Tx, record: &IssuedRecord) -> Result<(), StoreErro
     let mut tpm = match tx.tpm(&record.tpm.identity)? {
         Some(tpm) => tpm,
         None => {
+            let mut row = Row::default();
+            if journals_lost(tx)? > 0 {
+                Rules::PRODUCT.forget(&mut row);
+            }
             let mut tpm = Tpm {
                 id: TpmId::default(),
                 identity: record.tpm.identity.clone(),
@@ -99,7 +108,7 @@ fn replay_issued(tx: &mut dyn Tx, record: &IssuedRecord) -> Result<(), StoreErro
                 serial: record.tpm.serial.clone(),
                 server: record.server.id,
                 license_number: record.tpm.license_number,
-                row: Row::default(),
+                row,
             };
             tpm.id = tx.insert_tpm(&tpm)?;
             tpm
@@ -108,6 +117,8 @@ fn replay_issued(tx: &mut dyn Tx, record: &IssuedRecord) -> Result<(), StoreErro
     let file = record.to_file(tpm.id);
     tx.insert_file(&file)?;
     let before = tpm.row.clone();
+    // Hardware that was sold again moves with its first license.
+    tpm.server = record.server.id;
     let license = rules::Issued {
         id: file.id.0.clone(),
         from: file.from,
@@ -202,6 +213,41 @@ fn replay_proven(tx: &mut dyn Tx, record: &ProvenRecord) -> Result<(), StoreErro
     };
     if rules::upload(&mut tpm.row, &seen).is_err() {
         // The database has seen a later request already.
+        return Ok(());
+    }
+    settle(
+        tx,
+        &before,
+        &tpm,
+        record.at_utc_ms,
+        None,
+        "replayed from the journal",
+    )
+}
+
+fn replay_hardware(
+    tx: &mut dyn Tx,
+    record: &HardwareRecord,
+    is_back: bool,
+) -> Result<(), StoreError> {
+    let Some(mut tpm) = tx.tpm(&record.tpm)? else {
+        return Ok(());
+    };
+    let before = tpm.row.clone();
+    let done = if is_back {
+        let seen = Observation {
+            at_utc_s: record.at_utc_ms.div_euclid(1000),
+            counter: record.counter,
+            proof_of: None,
+            credits: false,
+            request_sha256: [0; 32],
+        };
+        Rules::PRODUCT.hardware_back(&mut tpm.row, &seen)
+    } else {
+        Rules::PRODUCT.write_off(&mut tpm.row)
+    };
+    if done.is_err() {
+        // The database knows it already.
         return Ok(());
     }
     settle(

@@ -10,7 +10,9 @@ use sealgate_license::vendor::Flavour;
 use zeroize::Zeroizing;
 
 use super::accounts::{check_email, random_token};
-use super::{DeskError, OpenError, Places, fact, passwords};
+use super::restore::head_text;
+use super::{DeskError, JOURNAL_FILE, OpenError, Places, fact, passwords};
+use crate::journal::{BeginRecord, Journal, JournalError, Record};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
     AuditEntry, PasswordLink, Role, Store, StoreError, TokenHash, User, UserId, transact,
@@ -46,10 +48,25 @@ pub fn initialise(
     now: Timestamp,
     rng: &mut dyn CryptoRng,
 ) -> Result<Initialised, OpenError> {
-    for folder in [&places.data, &places.journal] {
-        make_folder(folder)?;
-    }
+    make_folder(&places.data)?;
     let store = SqliteStore::open(&places.database())?;
+    initialise_on(&store, places, flavour, email, first, now, rng)
+}
+
+/// As [`initialise`], on a store of the caller's.
+///
+/// # Errors
+/// As there.
+pub fn initialise_on(
+    store: &dyn Store,
+    places: &Places,
+    flavour: Flavour,
+    email: &str,
+    first: &FirstAdmin,
+    now: Timestamp,
+    rng: &mut dyn CryptoRng,
+) -> Result<Initialised, OpenError> {
+    make_folder(&places.journal)?;
     let email = check_email(email).map_err(first_admin)?;
     let password_phc = match first {
         FirstAdmin::ByLink => None,
@@ -71,7 +88,7 @@ pub fn initialise(
         user: admin.id,
         expires_utc_s: now.as_second() + PASSWORD_LINK_HOURS * 3600,
     });
-    let made = transact::<_, StoreError>(&store, |tx| {
+    let made = transact::<_, StoreError>(store, |tx| {
         if tx.meta(fact::FLAVOUR)?.is_some() {
             return Ok(false);
         }
@@ -94,14 +111,33 @@ pub fn initialise(
             path: places.data.clone(),
         });
     }
+    begin_journal(store, places, now)?;
     Ok(Initialised { link_token })
+}
+
+/// Writes the journal's first line and notes it, so that a journal that is missing later
+/// shows even if no license was made yet. A journal that is there already is replayed when
+/// the portal opens: that brings back a portal whose database is lost.
+fn begin_journal(store: &dyn Store, places: &Places, now: Timestamp) -> Result<(), OpenError> {
+    let path = places.journal.join(JOURNAL_FILE);
+    if path.exists() {
+        return Ok(());
+    }
+    let mut journal = Journal::open::<JournalError>(&path, None, |_, _| Ok(()))?;
+    let begin = Record::Begun(BeginRecord {
+        at_utc_ms: now.as_millisecond(),
+        journals_lost: 0,
+    });
+    let head = head_text(journal.append(vec![begin])?);
+    transact::<_, StoreError>(store, |tx| tx.set_meta(fact::JOURNAL_HEAD, &head))?;
+    Ok(())
 }
 
 fn first_admin(error: DeskError) -> OpenError {
     OpenError::FirstAdmin(Box::new(error))
 }
 
-fn make_folder(path: &Path) -> Result<(), OpenError> {
+pub(super) fn make_folder(path: &Path) -> Result<(), OpenError> {
     // Activation secrets and password hashes: nobody else's.
     DirBuilder::new()
         .recursive(true)

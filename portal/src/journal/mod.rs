@@ -23,7 +23,8 @@ use sha2::{Digest as _, Sha256};
 
 pub use other_records::{DongleCheckedInRecord, DongleRef, OtherIssuedRecord};
 pub use record::{
-    DistributorRef, IssuedRecord, ProjectRef, ProvenRecord, Record, ServerRef, TpmRef,
+    BeginRecord, DistributorRef, HardwareRecord, IssuedRecord, ProjectRef, ProvenRecord, Record,
+    ServerRef, TpmRef,
 };
 
 /// The longest line that is read: a license file and its names fit many times over.
@@ -238,6 +239,11 @@ impl Journal {
         self.broken = false;
         self.head = head;
         Ok(&self.head)
+    }
+
+    /// Where it ends.
+    pub fn head(&self) -> &Head {
+        &self.head
     }
 
     /// Takes nothing more: the database did not keep what the newest lines say.

@@ -23,6 +23,36 @@ pub enum Record {
     OtherIssued(Box<OtherIssuedRecord>),
     /// A dongle has a new key.
     DongleCheckedIn(DongleCheckedInRecord),
+    /// Hardware was written off.
+    WrittenOff(HardwareRecord),
+    /// Written-off hardware came back.
+    HardwareBack(HardwareRecord),
+    /// A portal began here.
+    Begun(BeginRecord),
+    /// The journal before this line is lost, and with it what it alone knew.
+    JournalLost(BeginRecord),
+}
+
+/// The first line of a journal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BeginRecord {
+    /// Milliseconds since 1970.
+    pub at_utc_ms: i64,
+    /// How many journals were lost, as far as the database knows.
+    pub journals_lost: u32,
+}
+
+/// A decision about hardware.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HardwareRecord {
+    /// Milliseconds since 1970.
+    pub at_utc_ms: i64,
+    /// Whose.
+    pub tpm: TpmIdentity,
+    /// The counter of the request; the highest attested one for a write-off.
+    pub counter: u64,
+    /// Why.
+    pub note: String,
 }
 
 /// A distributor.

@@ -1,5 +1,5 @@
-//! What the portal remembers, as traits: SQLite implements them now, and the rooms above
-//! speak no SQL.
+//! What the portal remembers, as traits: SQLite implements them, and memory for tests; one
+//! contract suite holds for both, and the rooms above speak no SQL.
 //!
 //! Everything that changes, changes in one transaction ([`transact`]). All calls block:
 //! `web` makes them on tokio's blocking threads.
@@ -8,6 +8,7 @@
 //! refer to what exists, `to` values of a TPM are unique. Deliberately absent: who may
 //! see what (the desk's) and what a license costs (the rules').
 
+pub mod memory;
 pub mod others;
 pub mod sqlite;
 mod types;
@@ -179,18 +180,29 @@ pub trait LicensesTx {
     fn tpm(&mut self, identity: &TpmIdentity) -> Result<Option<Tpm>, StoreError>;
     /// The TPMs that a server had, oldest first.
     fn tpms_of_server(&mut self, server: ServerId) -> Result<Vec<Tpm>, StoreError>;
+    /// The pairs of an endorsement key, oldest first.
+    fn tpms_of_ek(&mut self, ek_name: &str) -> Result<Vec<Tpm>, StoreError>;
+    /// All of them, oldest first.
+    fn tpms(&mut self) -> Result<Vec<Tpm>, StoreError>;
+    /// The TPMs of a distributor's servers that are charged and had a license that ended by
+    /// then.
+    fn tpms_with_ended_licenses(
+        &mut self,
+        distributor: DistributorId,
+        by_utc_s: i64,
+    ) -> Result<Vec<Tpm>, StoreError>;
     /// Adds a pair with nothing issued, and returns it.
     fn insert_tpm(&mut self, tpm: &Tpm) -> Result<TpmId, StoreError>;
     /// The license number for the next pair.
     fn next_license_number(&mut self) -> Result<u64, StoreError>;
-    /// Writes back what was attested, proven and charged.
+    /// Writes back all of a row but its licenses, and the server.
     fn update_tpm(&mut self, tpm: &Tpm) -> Result<(), StoreError>;
     /// Adds a file.
     fn insert_file(&mut self, file: &LicenseFile) -> Result<(), StoreError>;
     /// The files of a TPM, oldest first.
     fn files_of_tpm(&mut self, tpm: TpmId) -> Result<Vec<LicenseFile>, StoreError>;
-    /// Finds a file, with the server it was issued for.
-    fn file(&mut self, id: &FileId) -> Result<Option<(LicenseFile, ServerId)>, StoreError>;
+    /// Finds a file, with its TPM.
+    fn file(&mut self, id: &FileId) -> Result<Option<(LicenseFile, Tpm)>, StoreError>;
     /// Adds to the ledger.
     fn append_ledger(&mut self, entry: &LedgerEntry) -> Result<(), StoreError>;
     /// Was a grant with this key entered before?
@@ -201,6 +213,14 @@ pub trait LicensesTx {
     ) -> Result<bool, StoreError>;
     /// A distributor's balances, per kind that was ever granted or charged.
     fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError>;
+    /// How many channels a distributor may have written off at a time.
+    fn write_off_limit(&mut self, distributor: DistributorId) -> Result<Counts, StoreError>;
+    /// Sets it.
+    fn set_write_off_limit(
+        &mut self,
+        distributor: DistributorId,
+        limit: &Counts,
+    ) -> Result<(), StoreError>;
 }
 
 /// One transaction.

@@ -325,6 +325,8 @@ pub struct Balance {
     pub available: i64,
     /// All that was ever granted.
     pub granted: i64,
+    /// What is written off at present: licensed twice, at the vendor's risk.
+    pub written_off: i64,
 }
 
 /// One line of the audit.

@@ -57,7 +57,7 @@ fn route(
 #[rustfmt::skip]
 fn routes() -> Vec<Route> {
     use Access::{Admin, Anyone, SignedIn};
-    use api::{accounts, licenses, others, projects};
+    use api::{accounts, hardware, licenses, others, projects};
     use pages::{distributors as d, home as h, server as s, sign_in as i};
     vec![
         route("GET", "/healthz", Anyone, get(api::health)),
@@ -71,6 +71,8 @@ fn routes() -> Vec<Route> {
         route("POST", "/api/v1/distributors", Admin, post(accounts::add_distributor)),
         route("GET", "/api/v1/distributors/{id}/balance", SignedIn, get(accounts::balance)),
         route("POST", "/api/v1/distributors/{id}/grants", Admin, post(accounts::grant)),
+        route("GET", "/api/v1/distributors/{id}/write-offs", SignedIn, get(hardware::write_offs)),
+        route("PUT", "/api/v1/distributors/{id}/write-offs", Admin, put(hardware::set_limit)),
         route("GET", "/api/v1/projects", SignedIn, get(projects::projects)),
         route("POST", "/api/v1/projects", SignedIn, post(projects::add_project)),
         route("GET", "/api/v1/projects/{id}/servers", SignedIn, get(projects::servers)),
@@ -78,6 +80,8 @@ fn routes() -> Vec<Route> {
         route("GET", "/api/v1/servers/{id}", SignedIn, get(projects::server)),
         route("GET", "/api/v1/servers/{id}/licenses", SignedIn, get(licenses::licenses)),
         route("POST", "/api/v1/servers/{id}/licenses", SignedIn, post(licenses::issue)),
+        route("POST", "/api/v1/servers/{id}/write-off", Admin, post(hardware::write_off)),
+        route("POST", "/api/v1/hardware-returns", Admin, post(hardware::back)),
         route("GET", "/api/v1/licenses/{id}/file", SignedIn, get(licenses::file)),
         route("PUT", "/api/v1/distributors/{id}/permissions", Admin, put(others::permit)),
         route("POST", "/api/v1/servers/{id}/mac-licenses", SignedIn, post(others::issue_mac)),

@@ -278,7 +278,7 @@ async fn a_restored_database_learns_of_dongles_and_lists() {
     world.grant(&seller, json!({ "mac": 5 })).await;
     let server = world.server(&seller, "Van").await;
     assert_eq!(world.register(&seller, "1949", KEYS[0]).await.status, 204);
-    let backup = world.back_up();
+    world.back_up();
 
     let order = json!({ "serial": "1949", "entitlements": { "camera": 16 } });
     let mac = json!({ "list": "0001BD05E111\n0001BD05E112" });
@@ -297,7 +297,7 @@ async fn a_restored_database_learns_of_dongles_and_lists() {
     world.dongle(&seller, &server, order).await.expect(201, "");
     assert_eq!(world.available(&seller).await, 4);
 
-    world.restore(&backup);
+    world.restore_backup();
     assert_eq!(
         world.available(&seller).await,
         4,

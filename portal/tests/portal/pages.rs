@@ -253,6 +253,7 @@ async fn behind_tls_the_cookie_stays_there() {
         public_url: Some("https://license.test".to_owned()),
     };
     let world = World {
+        clock: crate::world::FakeClock::default(),
         folder,
         router: router(std::sync::Arc::new(desk), settings),
     };

@@ -8,10 +8,10 @@ use sealgate_portal::journal::JournalError;
 use serde_json::json;
 
 use crate::boxes::{P384, RSA, SoftwareBox};
-use crate::world::{World, open};
+use crate::world::{FakeClock, World, open};
 
 /// Copies a closed database.
-fn copy_database(from: &Path, to: &Path) {
+pub fn copy_database(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for name in ["portal.db", "portal.db-wal", "portal.db-shm"] {
         let _ = fs::remove_file(to.join(name));
@@ -22,28 +22,26 @@ fn copy_database(from: &Path, to: &Path) {
 }
 
 impl World {
-    fn close(&mut self) {
+    pub fn close(&mut self) {
         self.router = axum::Router::new();
     }
 
-    /// A copy of the database, without the journal.
-    pub fn back_up(&mut self) -> std::path::PathBuf {
-        let backup = self.folder.path().join("backup");
+    pub fn reopen(&mut self) {
         self.close();
-        copy_database(self.folder.path(), &backup);
-        self.reopen();
-        backup
+        self.router = open(self.folder.path(), &self.clock).unwrap();
     }
 
-    pub fn restore(&mut self, backup: &Path) {
+    pub fn back_up(&mut self) {
         self.close();
-        copy_database(backup, self.folder.path());
+        copy_database(self.folder.path(), &self.folder.path().join("backup"));
         self.reopen();
     }
 
-    fn reopen(&mut self) {
+    /// The database comes out of the backup; the journal is there.
+    pub fn restore_backup(&mut self) {
         self.close();
-        self.router = open(self.folder.path()).unwrap();
+        copy_database(&self.folder.path().join("backup"), self.folder.path());
+        self.reopen();
     }
 }
 
@@ -136,13 +134,13 @@ async fn without_its_journal_the_portal_does_not_open() {
     world.close();
 
     fs::remove_file(&journal).unwrap();
-    let refused = open(world.folder.path()).unwrap_err();
+    let refused = open(world.folder.path(), &world.clock).unwrap_err();
     assert!(
         matches!(refused, OpenError::Journal(JournalError::NotOurs { .. })),
         "{refused}"
     );
     fs::write(&journal, text.replace("\"camera\":2", "\"camera\":1")).unwrap();
-    let refused = open(world.folder.path()).unwrap_err();
+    let refused = open(world.folder.path(), &world.clock).unwrap_err();
     assert!(
         matches!(refused, OpenError::Journal(JournalError::NotOurs { .. })),
         "{refused}"
@@ -209,7 +207,7 @@ fn a_product_portal_takes_no_lab_root() {
     add_ek_roots(&store, flavour, Some(TrustClass::Hardware), root, now).unwrap();
     assert_eq!(list_ek_roots(&store).unwrap().len(), 1);
     drop(store);
-    let refused = open(folder.path()).unwrap_err();
+    let refused = open(folder.path(), &FakeClock::default()).unwrap_err();
     assert!(
         matches!(refused, OpenError::OtherFlavour { .. }),
         "{refused}"

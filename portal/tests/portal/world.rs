@@ -2,15 +2,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use jiff::Timestamp;
 use sealgate_license::vendor::Flavour;
 use sealgate_portal::desk::{
     Desk, EkRootFile, FirstAdmin, OpenError, Places, add_ek_roots, initialise, open_store,
 };
 use sealgate_portal::signer;
+use sealgate_portal::store::{StoreError, transact};
 use sealgate_portal::trust::TrustClass;
 use sealgate_portal::web::{WebSettings, router};
 use serde_json::{Value, json};
@@ -23,8 +26,23 @@ use crate::support::now;
 pub const ADMIN: &str = "admin@vendor.test";
 pub const PASSWORD: &str = "correct horse battery";
 
+/// Begins at [`now`], and stands still until it is moved on.
+#[derive(Clone, Default)]
+pub struct FakeClock(Arc<AtomicI64>);
+
+impl FakeClock {
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_second(now().as_second() + self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
 pub struct World {
     pub folder: TempDir,
+    pub clock: FakeClock,
     pub router: Router,
 }
 
@@ -62,9 +80,10 @@ impl Answer {
     }
 }
 
-pub fn open(folder: &Path) -> Result<Router, OpenError> {
+pub fn open(folder: &Path, clock: &FakeClock) -> Result<Router, OpenError> {
     let places = Places::in_folder(folder);
-    let desk = Desk::open(&places, Some(Flavour::Lab), Arc::new(now))?;
+    let clock = clock.clone();
+    let desk = Desk::open(&places, Some(Flavour::Lab), Arc::new(move || clock.now()))?;
     Ok(router(Arc::new(desk), WebSettings::default()))
 }
 
@@ -83,8 +102,13 @@ impl World {
         };
         add_ek_roots(&store, flavour, Some(TrustClass::Lab), vec![root], now()).unwrap();
         drop(store);
-        let router = open(folder.path()).unwrap();
-        Self { folder, router }
+        let clock = FakeClock::default();
+        let router = open(folder.path(), &clock).unwrap();
+        Self {
+            folder,
+            clock,
+            router,
+        }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -118,6 +142,17 @@ impl World {
             .header(header::CONTENT_TYPE, "application/json");
         self.send(request.body(Body::from(body.to_string())).unwrap())
             .await
+    }
+
+    /// What was done with an object, oldest first.
+    pub fn audit(&self, object: &str) -> Vec<String> {
+        let (store, _) = open_store(&Places::in_folder(self.folder.path())).unwrap();
+        let entries = transact::<_, StoreError>(&store, |tx| tx.audit_of(object, 100)).unwrap();
+        entries
+            .into_iter()
+            .rev()
+            .map(|entry| entry.action)
+            .collect()
     }
 
     pub async fn sign_in(&self, email: &str) -> String {

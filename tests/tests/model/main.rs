@@ -6,6 +6,7 @@
 mod cuts;
 mod mutants;
 mod traces;
+mod walks;
 
 use mutants::{Mutant, Mutation};
 use sealgate_tests::model::{Configuration, explore};

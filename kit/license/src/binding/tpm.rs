@@ -146,11 +146,11 @@ impl VerifiedLicense {
             nonce,
         )?;
         let to = binding.to;
-        let standing = match counter.counter {
-            exact if exact == to => Standing::Exact,
-            ahead if binding.is_grace(ahead) => Standing::Grace { ahead: ahead - to },
-            counter if counter > to => return Err(BindRefusal::Older { counter, to }),
-            counter => return Err(BindRefusal::Later { counter, to }),
+        let standing = match (counter.counter, counter.counter.checked_sub(to)) {
+            (_, Some(0)) => Standing::Exact,
+            (_, Some(ahead @ 1..=GRACE_MAX_AHEAD)) => Standing::Grace { ahead },
+            (counter, Some(_)) => return Err(BindRefusal::Older { counter, to }),
+            (counter, None) => return Err(BindRefusal::Later { counter, to }),
         };
         self.check_validity(now)?;
         let tpm = TpmStanding {

@@ -2,9 +2,9 @@
 -- Conventions as in the first schema.
 
 -- Highest counter whose proof was credited: what is charged rests on the licenses from
--- here on. Virtual TPMs were never credited by a proof.
+-- here on. TPMs that can be copied or that nobody vouches for were never credited by one.
 ALTER TABLE tpms ADD COLUMN credited INTEGER NOT NULL DEFAULT 0;
-UPDATE tpms SET credited = proven WHERE trust_class <> 'virtual';
+UPDATE tpms SET credited = proven WHERE trust_class NOT IN ('virtual', 'self_declared');
 -- Licenses with a lower `to` were issued before the hardware was taken back.
 ALTER TABLE tpms ADD COLUMN void_below INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tpms ADD COLUMN custody TEXT NOT NULL DEFAULT 'owner'

@@ -81,7 +81,8 @@ CREATE TABLE ledger_new (
     -- NULL where the portal itself acted.
     actor_id TEXT REFERENCES users (id),
     idempotency_key TEXT,
-    CHECK (reason <> 'grant' OR tpm_id IS NULL)
+    CHECK (reason <> 'grant' OR tpm_id IS NULL),
+    CHECK (reason <> 'write_off' OR tpm_id IS NOT NULL)
 ) STRICT;
 INSERT INTO ledger_new SELECT * FROM ledger;
 DROP TABLE ledger;

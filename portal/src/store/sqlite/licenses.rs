@@ -138,6 +138,18 @@ impl SqliteTx<'_> {
         Ok(tpm)
     }
 
+    fn tpms_where(
+        &mut self,
+        operation: &'static str,
+        sql: &str,
+        params: impl rusqlite::Params,
+    ) -> Result<Vec<Tpm>, StoreError> {
+        self.all(operation, sql, params, read_tpm)?
+            .into_iter()
+            .map(|tpm| self.complete(tpm))
+            .collect()
+    }
+
     fn counts_of_file(&self, id: &FileId) -> Result<Counts, StoreError> {
         let pairs = self.all(
             "read a license's counts",
@@ -162,15 +174,42 @@ impl LicensesTx for SqliteTx<'_> {
     }
 
     fn tpms_of_server(&mut self, server: ServerId) -> Result<Vec<Tpm>, StoreError> {
-        self.all(
+        self.tpms_where(
             "find a server's TPMs",
             "SELECT * FROM tpms WHERE server_id = ?1 ORDER BY id",
             [server.to_string()],
-            read_tpm,
-        )?
-        .into_iter()
-        .map(|tpm| self.complete(tpm))
-        .collect()
+        )
+    }
+
+    fn tpms_of_ek(&mut self, ek_name: &str) -> Result<Vec<Tpm>, StoreError> {
+        self.tpms_where(
+            "find an endorsement key's TPMs",
+            "SELECT * FROM tpms WHERE ek_name = ?1 ORDER BY id",
+            [ek_name],
+        )
+    }
+
+    fn tpms(&mut self) -> Result<Vec<Tpm>, StoreError> {
+        self.tpms_where("read the TPMs", "SELECT * FROM tpms ORDER BY id", [])
+    }
+
+    fn tpms_with_ended_licenses(
+        &mut self,
+        distributor: DistributorId,
+        by_utc_s: i64,
+    ) -> Result<Vec<Tpm>, StoreError> {
+        self.tpms_where(
+            "find ended licenses",
+            "SELECT tpms.* FROM tpms
+             JOIN servers ON servers.id = tpms.server_id
+             JOIN projects ON projects.id = servers.project_id
+             WHERE projects.distributor_id = ?1
+               AND EXISTS (SELECT 1 FROM tpm_charges WHERE tpm_id = tpms.id)
+               AND EXISTS (SELECT 1 FROM license_files
+                           WHERE tpm_id = tpms.id AND ends_utc_s <= ?2)
+             ORDER BY tpms.id",
+            params![distributor.to_string(), by_utc_s],
+        )
     }
 
     fn insert_tpm(&mut self, tpm: &Tpm) -> Result<TpmId, StoreError> {
@@ -285,21 +324,25 @@ impl LicensesTx for SqliteTx<'_> {
         Ok(files)
     }
 
-    fn file(&mut self, id: &FileId) -> Result<Option<(LicenseFile, ServerId)>, StoreError> {
+    fn file(&mut self, id: &FileId) -> Result<Option<(LicenseFile, Tpm)>, StoreError> {
         let found = self.one(
             "find a license file",
-            "SELECT license_files.*, tpms.server_id AS server_id
-             FROM license_files JOIN tpms ON tpms.id = license_files.tpm_id
-             WHERE license_files.id = ?1",
+            "SELECT * FROM license_files WHERE id = ?1",
             [&id.0],
-            |row| Ok((read_file(row)?, parse::<ServerId>(row, "server_id")?)),
+            read_file,
         )?;
-        found
-            .map(|(mut file, server)| {
-                file.counts = self.counts_of_file(&file.id)?;
-                Ok((file, server))
-            })
-            .transpose()
+        let Some(mut file) = found else {
+            return Ok(None);
+        };
+        file.counts = self.counts_of_file(&file.id)?;
+        let tpm = self
+            .tpms_where(
+                "find a file's TPM",
+                "SELECT * FROM tpms WHERE id = ?1",
+                [file.tpm.0],
+            )?
+            .pop();
+        Ok(tpm.map(|tpm| (file, tpm)))
     }
 
     fn append_ledger(&mut self, entry: &LedgerEntry) -> Result<(), StoreError> {
@@ -341,7 +384,8 @@ impl LicensesTx for SqliteTx<'_> {
         self.all(
             "add up a balance",
             "SELECT kind, SUM(delta) AS available,
-                    SUM(CASE reason WHEN 'grant' THEN delta ELSE 0 END) AS granted
+                    SUM(CASE reason WHEN 'grant' THEN delta ELSE 0 END) AS granted,
+                    SUM(CASE reason WHEN 'write_off' THEN delta ELSE 0 END) AS written_off
              FROM ledger WHERE distributor_id = ?1 GROUP BY kind ORDER BY kind",
             [distributor.to_string()],
             |row| {
@@ -349,8 +393,40 @@ impl LicensesTx for SqliteTx<'_> {
                     kind: get(row, "kind")?,
                     available: get(row, "available")?,
                     granted: get(row, "granted")?,
+                    written_off: get(row, "written_off")?,
                 })
             },
         )
+    }
+
+    fn write_off_limit(&mut self, distributor: DistributorId) -> Result<Counts, StoreError> {
+        let pairs = self.all(
+            "read a write-off limit",
+            "SELECT kind, count FROM write_off_limits WHERE distributor_id = ?1",
+            [distributor.to_string()],
+            read_count,
+        )?;
+        Ok(pairs.into_iter().collect())
+    }
+
+    fn set_write_off_limit(
+        &mut self,
+        distributor: DistributorId,
+        limit: &Counts,
+    ) -> Result<(), StoreError> {
+        let id = distributor.to_string();
+        self.execute(
+            "set a write-off limit",
+            "DELETE FROM write_off_limits WHERE distributor_id = ?1",
+            [&id],
+        )?;
+        for (kind, count) in limit.iter() {
+            self.execute(
+                "set a write-off limit",
+                "INSERT INTO write_off_limits (distributor_id, kind, count) VALUES (?1, ?2, ?3)",
+                params![id, kind, count],
+            )?;
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,7 +12,7 @@ use super::ProblemSchema;
 use super::accounts::instant;
 use super::body::{Body, Id};
 use crate::desk::{DeskError, Issuance, Order};
-use crate::rules::{Ask, Counts};
+use crate::rules::{Ask, Counts, Term};
 use crate::store::{FileId, LicenseFile, ServerId};
 use crate::web::App;
 use crate::web::problem::ApiProblem;
@@ -28,12 +29,57 @@ pub(crate) struct NewLicense {
     /// How many of each kind the license gives in all, for example `{"camera": 4}`.
     #[schema(value_type = Option<BTreeMap<String, u32>>)]
     entitlements: Option<Counts>,
+    /// Why it ends, for a license that does: `trial`, `dated` or `overlap`.
+    term: Option<TermKind>,
+    /// Its last second, RFC 3339; together with `term`.
+    ends_at: Option<String>,
     /// Repeat the license that the box had: its disk was lost or its TPM cleared.
     #[serde(default)]
     reissue: bool,
     /// Only say what would change.
     #[serde(default)]
     dry_run: bool,
+}
+
+/// Why a license ends.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TermKind {
+    /// To try something; not charged.
+    Trial,
+    /// Sold for a time.
+    Dated,
+    /// Bridges a conversion. Vendor staff only.
+    Overlap,
+}
+
+/// What is asked for.
+fn ask_for(
+    counts: Counts,
+    term: Option<TermKind>,
+    ends_at: Option<&str>,
+) -> Result<Ask, DeskError> {
+    let malformed = |detail: &str| DeskError::Malformed {
+        detail: detail.to_owned(),
+    };
+    let (kind, ends) = match (term, ends_at) {
+        (None, None) => return Ok(Ask::Issue(counts)),
+        (Some(kind), Some(ends)) => (kind, ends),
+        _ => {
+            return Err(malformed(
+                "it has to name both term and ends_at, or neither",
+            ));
+        }
+    };
+    let ends_utc_s = (ends.parse::<Timestamp>())
+        .map_err(|_| malformed("ends_at is no date and time as in RFC 3339"))?
+        .as_second();
+    let term = match kind {
+        TermKind::Trial => Term::Trial { ends_utc_s },
+        TermKind::Dated => Term::Dated { ends_utc_s },
+        TermKind::Overlap => Term::Overlap { ends_utc_s },
+    };
+    Ok(Ask::IssueFor(counts, term))
 }
 
 /// The same switch in the address.
@@ -126,8 +172,8 @@ pub(crate) async fn issue(
     };
     let Query(query) = query.map_err(|_| malformed("dry_run is either true or false"))?;
     let ask = match (new.entitlements, new.reissue) {
-        (Some(counts), false) => Ask::Issue(counts),
-        (None, true) => Ask::Reissue,
+        (Some(counts), false) => ask_for(counts, new.term, new.ends_at.as_deref())?,
+        (None, true) if new.term.is_none() && new.ends_at.is_none() => Ask::Reissue,
         _ => return Err(malformed("it has to name either entitlements or reissue").into()),
     };
     let dry_run = new.dry_run || query.dry_run;
@@ -161,6 +207,8 @@ pub(crate) struct LicenseBody {
     entitlements: Counts,
     /// RFC 3339.
     issued_at: String,
+    /// Its last second, RFC 3339; none for a perpetual one.
+    ends_at: Option<String>,
     /// The TPM counter it was made for.
     from: u64,
     /// The TPM counter it is in use at.
@@ -186,6 +234,7 @@ pub(crate) async fn licenses(
         revision: file.revision,
         entitlements: file.counts,
         issued_at: instant(file.issued_utc_s),
+        ends_at: file.term.ends_utc_s().map(instant),
         from: file.from,
         to: file.to,
     });

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 mod body;
+pub(crate) mod hardware;
 pub(crate) mod licenses;
 pub(crate) mod others;
 pub(crate) mod projects;
@@ -59,6 +60,10 @@ impl Modify for Bearer {
         accounts::add_distributor,
         accounts::balance,
         accounts::grant,
+        hardware::write_offs,
+        hardware::set_limit,
+        hardware::write_off,
+        hardware::back,
         projects::projects,
         projects::add_project,
         projects::servers,
