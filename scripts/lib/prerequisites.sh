@@ -10,6 +10,8 @@ prerequisite_packages=(
     swtpm swtpm-tools
     # power cuts within an import
     strace
+    # the dongle: the service, and virtual readers for tests
+    libpcsclite-dev pcscd vsmartcard-vpcd
     # gate and namespaces
     nftables iproute2
     # virtual cameras

@@ -4,6 +4,7 @@ pub mod attack;
 pub mod bench;
 pub mod browser;
 pub mod client;
+pub mod dongle;
 pub mod evidence;
 pub mod import_once;
 pub mod journey;

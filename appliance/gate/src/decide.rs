@@ -28,20 +28,17 @@ pub fn decide(
 fn decide_with(rights: Option<&Rights>, assignments: &[Assignment], facts: &[Fact]) -> Decisions {
     let whereabouts = merge(facts);
     let queue = queue(assignments);
-    let assigned: BTreeSet<CameraId> = queue.iter().map(|(_, camera)| *camera).collect();
+    let assigned: BTreeSet<CameraId> = queue.iter().copied().collect();
     let seen_only = whereabouts
         .keys()
         .filter(|camera| !assigned.contains(camera));
 
     let Some(rights) = rights else {
-        let closed = Decision::Closed {
-            reason: Reason::NoLicense,
-        };
         return Decisions {
             cameras: assigned
                 .iter()
                 .chain(seen_only)
-                .map(|camera| (*camera, closed))
+                .map(|camera| (*camera, closed(Reason::NoLicense)))
                 .collect(),
             places: Places {
                 waiting: count(assigned.len()),
@@ -50,35 +47,39 @@ fn decide_with(rights: Option<&Rights>, assignments: &[Assignment], facts: &[Fac
         };
     };
 
-    let mut cameras = BTreeMap::new();
+    let held = rights.hold(&queue);
+    let without_place = closed(if rights.only_listed() {
+        Reason::NotOnList
+    } else {
+        Reason::NoPlaceLeft
+    });
+    let mut cameras: BTreeMap<CameraId, Decision> = assigned
+        .iter()
+        .map(|camera| (*camera, without_place))
+        .collect();
     let mut taken = Taken::default();
-    let mut used = 0;
-    for (_, camera) in &queue {
-        let decision = if !rights.eligible(camera.mac()) {
-            closed(Reason::NotOnList)
-        } else if used == rights.places {
-            closed(Reason::NoPlaceLeft)
+    for camera in &held.cameras {
+        let decision = taken.place(*camera, whereabouts.get(camera).copied());
+        cameras.insert(*camera, decision);
+    }
+    for camera in seen_only {
+        let own_place =
+            rights.listed.contains(&camera.mac()) && !held.listed_used.contains(&camera.mac());
+        let decision = if own_place || held.general_free > 0 {
+            closed(Reason::NotAssigned)
         } else {
-            used += 1;
-            taken.place(*camera, whereabouts.get(camera).copied())
+            without_place
         };
         cameras.insert(*camera, decision);
     }
-    let free = rights.places - used;
-    for camera in seen_only {
-        let reason = match (rights.eligible(camera.mac()), free) {
-            (false, _) => Reason::NotOnList,
-            (true, 0) => Reason::NoPlaceLeft,
-            (true, _) => Reason::NotAssigned,
-        };
-        cameras.insert(*camera, closed(reason));
-    }
+    let total = rights.total();
+    let used = count(held.cameras.len());
     Decisions {
         cameras,
         places: Places {
-            total: rights.places,
+            total,
             used,
-            free,
+            free: total - used,
             waiting: count(assigned.len()) - used,
         },
     }
@@ -135,7 +136,7 @@ fn usable(Address { ip, port }: Address) -> bool {
 }
 
 /// The assigned cameras, the longest-held place first; a camera assigned twice counts once.
-fn queue(assignments: &[Assignment]) -> Vec<(i64, CameraId)> {
+pub(crate) fn queue(assignments: &[Assignment]) -> Vec<CameraId> {
     let mut since = BTreeMap::new();
     for assignment in assignments {
         since
@@ -148,7 +149,7 @@ fn queue(assignments: &[Assignment]) -> Vec<(i64, CameraId)> {
         .map(|(camera, since_utc_ms)| (since_utc_ms, camera))
         .collect();
     queue.sort_unstable();
-    queue
+    queue.into_iter().map(|(_, camera)| camera).collect()
 }
 
 /// One fact for each camera; facts that contradict each other are a conflict.

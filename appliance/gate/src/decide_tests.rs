@@ -37,7 +37,10 @@ fn since(n: u8, since_utc_ms: i64) -> Assignment {
 }
 
 fn rights(places: u32) -> Rights {
-    Rights { places, only: None }
+    Rights {
+        general: places,
+        listed: BTreeSet::new(),
+    }
 }
 
 /// `+` open, `!` open but contested, otherwise the code's last digit; in camera order.
@@ -168,15 +171,60 @@ fn sources_behind_one_mac_need_a_place_each_and_share_its_address() {
     check(Some(rights(2)), &assignments, &facts, "++");
 }
 
+fn listing(general: u32, listed: &[u8]) -> Rights {
+    Rights {
+        general,
+        listed: listed.iter().map(|n| camera(*n).mac()).collect(),
+    }
+}
+
 #[test]
 fn a_list_admits_nobody_else() {
-    let listed = Rights {
-        places: 2,
-        only: Some(BTreeSet::from([camera(2).mac()])),
-    };
     let assignments = [since(1, 1), since(2, 2)];
     let facts = [at(1, 11), at(2, 12), at(3, 13)];
-    check(Some(listed), &assignments, &facts, "9+9");
+    check(Some(listing(0, &[2])), &assignments, &facts, "9+9");
+    check(Some(listing(0, &[2, 3])), &assignments, &facts, "9+8");
+}
+
+#[test]
+fn a_listed_camera_leaves_the_general_places_to_others() {
+    let facts = [at(1, 11), at(2, 12), at(3, 13)];
+    let all = [since(1, 1), since(2, 2), since(3, 3)];
+    // Whoever came first: the listed one has its own place.
+    check(Some(listing(1, &[1])), &all, &facts, "++2");
+    check(Some(listing(1, &[3])), &all, &facts, "+2+");
+    check(Some(listing(2, &[2])), &all, &facts, "+++");
+    // A place for a camera that is not there is nobody else's.
+    check(Some(listing(1, &[6])), &all, &facts, "+22");
+    let decisions = decide_with(Some(&listing(1, &[6])), &all, &facts);
+    let expected = Places {
+        total: 2,
+        used: 1,
+        free: 1,
+        waiting: 2,
+    };
+    assert_eq!(decisions.places, expected);
+}
+
+#[test]
+fn a_listed_place_is_for_one_source() {
+    let second = CameraId::new(camera(1).mac(), NonZeroU8::new(2).unwrap());
+    let facts = [
+        at(1, 11),
+        Fact {
+            camera: second,
+            whereabouts: Whereabouts::Resolved(address(11)),
+        },
+    ];
+    let assignments = [
+        since(1, 1),
+        Assignment {
+            camera: second,
+            since_utc_ms: 2,
+        },
+    ];
+    check(Some(listing(0, &[1])), &assignments, &facts, "+9");
+    check(Some(listing(1, &[1])), &assignments, &facts, "++");
 }
 
 #[test]
@@ -213,13 +261,13 @@ fn any_camera() -> impl Strategy<Value = CameraId> {
 }
 
 fn any_rights() -> impl Strategy<Value = Option<Rights>> {
-    let only = prop::option::weighted(
-        0.2,
-        prop::collection::btree_set((1_u8..7).prop_map(|n| camera(n).mac()), 0..4),
-    );
+    let listed = prop_oneof![
+        2 => Just(BTreeSet::new()),
+        1 => prop::collection::btree_set((1_u8..7).prop_map(|n| camera(n).mac()), 0..4),
+    ];
     prop::option::weighted(
         0.9,
-        (0_u32..6, only).prop_map(|(places, only)| Rights { places, only }),
+        (0_u32..6, listed).prop_map(|(general, listed)| Rights { general, listed }),
     )
 }
 
@@ -244,19 +292,55 @@ proptest! {
         let open: Vec<CameraId> = decisions.open().map(|(camera, _)| camera).collect();
 
         // Never without a license, and never more than its places.
-        let places = rights.as_ref().map_or(0, |rights| rights.places);
+        let places = rights.as_ref().map_or(0, Rights::total);
         prop_assert!(open.len() <= places as usize);
         prop_assert_eq!(decisions.places.total, places);
         prop_assert_eq!(decisions.places.used + decisions.places.free, places);
+
+        // A listed MAC address has one place of its own, which is nobody else's, so that
+        // the others share the general ones; and it takes none of these for its first source.
+        if let Some(rights) = &rights {
+            let on_list = |camera: &&CameraId| rights.listed.contains(&camera.mac());
+            let own_places: BTreeSet<MacAddress> =
+                open.iter().filter(on_list).map(|camera| camera.mac()).collect();
+            prop_assert!(open.len() - own_places.len() <= rights.general as usize);
+            let general_only = Rights { listed: BTreeSet::new(), ..rights.clone() };
+            let unlisted: Vec<Assignment> = assignments
+                .iter()
+                .filter(|assignment| !rights.listed.contains(&assignment.camera.mac()))
+                .copied()
+                .collect();
+            let first_sources: BTreeSet<MacAddress> = assignments
+                .iter()
+                .map(|assignment| assignment.camera.mac())
+                .filter(|mac| rights.listed.contains(mac))
+                .collect();
+            let second_sources = assignments
+                .iter()
+                .map(|assignment| assignment.camera)
+                .filter(|camera| rights.listed.contains(&camera.mac()))
+                .collect::<BTreeSet<_>>()
+                .len()
+                - first_sources.len();
+            if second_sources == 0 {
+                // Then the unlisted cameras fare as if the listed ones were not there.
+                let without = decide_with(Some(&general_only), &unlisted, &[]);
+                prop_assert_eq!(
+                    decisions.places.used as usize,
+                    without.places.used as usize + first_sources.len()
+                );
+            }
+        }
 
         let mut ips = BTreeMap::new();
         let mut macs = BTreeMap::new();
         for (camera, decision) in decisions.open() {
             let Decision::Open { mac, ip, port, contested } = decision else { unreachable!() };
             prop_assert_eq!(mac, camera.mac());
-            // Only who was given a place, and is on the list if there is one.
+            // Only who was given a place, and is on the list if that is all there is.
             prop_assert!(assignments.iter().any(|assignment| assignment.camera == camera));
-            prop_assert!(rights.as_ref().unwrap().eligible(mac));
+            let rights = rights.as_ref().unwrap();
+            prop_assert!(rights.general > 0 || rights.listed.contains(&mac));
             // Only where the network says it is.
             let address = Address { ip, port };
             let told = if contested {
@@ -291,11 +375,11 @@ proptest! {
 
         // A larger license takes no place away.
         if let Some(rights) = &rights {
-            let larger = Rights { places: rights.places + 1, only: rights.only.clone() };
+            let larger = Rights { general: rights.general + 1, ..rights.clone() };
             let wider = decide_with(Some(&larger), &assignments, &facts);
             for (camera, decision) in &decisions.cameras {
-                let had_place = decision.reason() != Some(Reason::NoPlaceLeft);
-                if had_place && decision.reason() != Some(Reason::NotAssigned) {
+                let without_place = [Reason::NoPlaceLeft, Reason::NotOnList, Reason::NotAssigned];
+                if decision.reason().is_none_or(|reason| !without_place.contains(&reason)) {
                     prop_assert_eq!(wider.cameras[camera], *decision);
                 }
             }

@@ -38,7 +38,8 @@ pub enum Reason {
     NotAssigned,
     /// All places of the license are used.
     NoPlaceLeft,
-    /// The license names the cameras it is for, and this is none of them.
+    /// The license is only for the cameras that it names: this is none of them, or a
+    /// further video source of one.
     NotOnList,
     /// It has a place, but its MAC address can't be seen, as it is behind a router.
     MacUnresolved,
@@ -66,7 +67,7 @@ impl Reason {
 /// The license's places, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Places {
-    /// What the license grants; 0 without one.
+    /// What the license grants, to any camera or to listed ones; 0 without one.
     pub total: u32,
     /// Held by an assigned camera, whether it streams or not.
     pub used: u32,

@@ -3,7 +3,9 @@
 //! Invariants, held by property tests: nothing opens without a license; never more
 //! cameras open than the license has places; a camera opens only if its owner gave it a
 //! place and the kernel's neighbour table ties its MAC address to its address; no two
-//! MAC addresses open at one IP address, and no MAC address opens at two.
+//! MAC addresses open at one IP address, and no MAC address opens at two. A place that the
+//! license gives to one MAC address is never another's, and that camera's first source
+//! never takes a place that others could have.
 //!
 //! The same inputs always give the same answer, whatever their order: when a license
 //! shrinks, the cameras that have held their places longest keep them.
@@ -21,3 +23,4 @@ mod rights;
 pub use decide::decide;
 pub use decision::{Decision, Decisions, Places, Reason};
 pub use facts::{Address, Assignment, Fact, Whereabouts};
+pub use rights::{holders, places_of};

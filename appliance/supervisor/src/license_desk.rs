@@ -9,7 +9,8 @@ use sealgate_license::binding::BoundLicense;
 use tokio::sync::{oneshot, watch};
 
 use crate::license::{
-    CheckOutcome, ClockError, ImportError, ImportReport, LicenseBox, RequestError,
+    BoxLicenses, CheckOutcome, ClockError, DongleStanding, ImportError, ImportReport, RequestError,
+    Verdict,
 };
 
 /// What holds now.
@@ -20,6 +21,8 @@ pub struct Standing {
     /// What the gate goes by: the last check's license or, while the TPM is only busy, the
     /// one before.
     pub bound: Option<BoundLicense>,
+    /// The dongle of the stored dongle license.
+    pub dongle: Option<DongleStanding>,
 }
 
 enum Order {
@@ -55,7 +58,7 @@ impl LicenseDesk {
     ///
     /// # Errors
     /// The system gave no thread.
-    pub fn start(license: LicenseBox, interval: Duration) -> std::io::Result<Self> {
+    pub fn start(license: BoxLicenses, interval: Duration) -> std::io::Result<Self> {
         let (orders, inbox) = mpsc::channel();
         let (sender, standing) = watch::channel(Arc::new(Standing::default()));
         std::thread::Builder::new()
@@ -128,14 +131,17 @@ impl LicenseDesk {
 }
 
 fn serve(
-    mut license: LicenseBox,
+    mut license: BoxLicenses,
     interval: Duration,
     inbox: &mpsc::Receiver<Order>,
     standing: &watch::Sender<Arc<Standing>>,
 ) {
     publish(standing, license.boot());
+    let mut until_check = interval;
     loop {
-        match inbox.recv_timeout(interval) {
+        // The dongle is asked far more often than the TPM.
+        let wait = until_check.min(license.next_dongle_check());
+        match inbox.recv_timeout(wait) {
             // Whoever asked may be gone; the work was done all the same.
             Ok(Order::Export {
                 used,
@@ -163,13 +169,20 @@ fn serve(
                 publish(standing, license.check());
                 let _ = answer.send(confirmed);
             }
+            Err(RecvTimeoutError::Timeout) if wait < until_check => {
+                until_check -= wait;
+                publish(standing, license.check_dongle());
+                continue;
+            }
             Err(RecvTimeoutError::Timeout) => publish(standing, license.check()),
             Err(RecvTimeoutError::Disconnected) => return,
         }
+        until_check = interval;
     }
 }
 
-fn publish(standing: &watch::Sender<Arc<Standing>>, outcome: CheckOutcome) {
+fn publish(standing: &watch::Sender<Arc<Standing>>, verdict: Verdict) {
+    let Verdict { outcome, dongle } = verdict;
     let before = standing.borrow().clone();
     if before
         .outcome
@@ -190,5 +203,6 @@ fn publish(standing: &watch::Sender<Arc<Standing>>, outcome: CheckOutcome) {
     standing.send_replace(Arc::new(Standing {
         outcome: Some(outcome),
         bound,
+        dongle,
     }));
 }

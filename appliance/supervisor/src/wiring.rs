@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sealgate_base::{Clock, Shutdown, SystemClock, read_at_most, service};
+use sealgate_dongle::DongleReader;
 use sealgate_kernel_gate::{CameraPort, KernelGate};
 use sealgate_lan::{Lan, LanConfig};
 use sealgate_license::vendor::{VendorRoots, VendorRootsFile};
@@ -19,7 +20,7 @@ use sealgate_web::{WebConfig, serve, serve_local};
 
 use crate::camera_desk::{self, Desk};
 use crate::config::Config;
-use crate::license::{BoxNames, LicenseBox, LicenseFiles};
+use crate::license::{BoxLicenses, BoxNames, LicenseBox, LicenseFiles};
 use crate::license_desk::LicenseDesk;
 use crate::rooms::{Cameras, Gate, License, People, Video};
 use crate::setup_code::SetupCode;
@@ -87,7 +88,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         Arc::clone(&clock),
     );
     let license_box = with_surroundings(license_box, &config);
-    let license = LicenseDesk::start(license_box, config.check_interval())
+    let licenses = BoxLicenses::new(license_box, DongleReader::new(), Arc::clone(&clock));
+    let license = LicenseDesk::start(licenses, config.check_interval())
         .context("the license desk could not be started")?;
     let lan = Lan::start(
         LanConfig {

@@ -226,6 +226,28 @@ fn dates_bound_a_license() {
     }
 }
 
+/// TPM2_Clear restarts the clock by which its days are measured.
+#[test]
+fn a_license_with_an_end_has_no_grace() {
+    let dated = license_with(|payload| {
+        payload.validity.not_after = Some("2027-01-01T00:00:00Z".parse().unwrap());
+    });
+    for (counter, expected) in [
+        (TO, Ok(Standing::Exact)),
+        (TO + 1, Err("SG-LIC-011")),
+        (TO + 2, Err("SG-LIC-011")),
+    ] {
+        let bound = bind(&dated, &ak().certify(&NONCE, counter));
+        assert_eq!(
+            bound
+                .map(|bound| bound.tpm().unwrap().standing())
+                .map_err(|refusal| refusal.code()),
+            expected,
+            "counter {counter}"
+        );
+    }
+}
+
 #[test]
 fn other_kinds_of_binding_are_refused_by_name() {
     let later = license_with(|payload| {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod dongle;
 mod keys;
 mod restore;
 mod roots;
@@ -24,6 +25,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// License dongles.
+    #[command(subcommand)]
+    Dongle(dongle::Command),
     /// The vendor's signing keys.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -128,6 +132,7 @@ impl CliError {
 /// It failed; [`report`] says so to a person.
 pub fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
+        Command::Dongle(command) => dongle::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Init(init) => setup::run(init),
         Command::Restore(command) => restore::run(command),

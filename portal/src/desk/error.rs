@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use sealgate_license::dsse::DocumentError;
+use sealgate_license::entitlements::ListedMac;
 use sealgate_license::request_document::RequestError;
 use sealgate_license::vendor::Flavour;
 use sealgate_words::{Problem, catalog};
 
 use crate::evidence::{EkRootError, EvidenceError, MakeCredentialError};
 use crate::journal::JournalError;
+use crate::rules::dongle::DongleRefusal;
+use crate::rules::mac::{MAX_ROWS, MacListError, MacRefusal};
 use crate::rules::{Refusal, TrialRefusal};
 use crate::signer::SignerError;
 use crate::store::StoreError;
@@ -152,6 +155,21 @@ pub enum DeskError {
     /// The portal rules refuse.
     #[error("the portal rules refuse")]
     Rules(#[from] Refusal),
+    /// The list of cameras can't be read.
+    #[error("the list of MAC addresses can't be read")]
+    MacList(#[from] MacListError),
+    /// The list of cameras can't be issued.
+    #[error("the list of MAC addresses can't be issued")]
+    Mac(#[from] MacRefusal),
+    /// The distributor has no permission to list cameras.
+    #[error("the distributor may not use MAC licenses")]
+    MacsNotAllowed,
+    /// The dongle's key gets no such license.
+    #[error("the dongle gets no such license")]
+    Dongle(#[from] DongleRefusal),
+    /// The text is no dongle's public key.
+    #[error("this is no P-256 public key")]
+    DongleKey,
     /// This can't be tried for nothing.
     #[error("it can't be tried")]
     Trial(#[from] TrialRefusal),
@@ -265,6 +283,11 @@ impl DeskError {
             Self::Seal(error) => error.code(),
             Self::EkRoot(error) => error.code(),
             Self::Rules(refusal) => refusal.code(),
+            Self::MacList(error) => error.code(),
+            Self::Mac(refusal) => refusal.code(),
+            Self::MacsNotAllowed => "SG-POR-094",
+            Self::Dongle(refusal) => refusal.code(),
+            Self::DongleKey => "SG-POR-098",
             Self::Trial(TrialRefusal::TooMany { .. }) => "SG-POR-076",
             Self::Trial(TrialRefusal::TooLong { .. }) => "SG-POR-077",
             Self::Trial(TrialRefusal::Had) => "SG-POR-078",
@@ -349,6 +372,18 @@ impl DeskError {
             Self::Rules(
                 Refusal::CounterWentBack { counter, .. } | Refusal::CounterOutOfRange { counter },
             ) => vec![("counter", text(counter))],
+            Self::MacList(
+                MacListError::Malformed { row, text: shown }
+                | MacListError::NoCamera { row, text: shown },
+            ) => vec![("row", text(row)), ("text", shown.clone())],
+            Self::MacList(_) => vec![("most", text(&MAX_ROWS))],
+            Self::Mac(MacRefusal::Listed {
+                macs,
+                license_number,
+            }) => vec![
+                ("macs", some_of(macs)),
+                ("license", format!("L-{license_number}")),
+            ],
             Self::Store(_) => vec![("operation", "the database".to_owned())],
             Self::Hash => vec![("operation", "hashing a password".to_owned())],
             Self::Crashed => vec![("operation", "the portal".to_owned())],
@@ -364,6 +399,16 @@ impl DeskError {
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         problem(self.code(), &values)
+    }
+}
+
+/// The first few addresses, and how many more there are.
+fn some_of(macs: &std::collections::BTreeSet<ListedMac>) -> String {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = macs.iter().take(SHOWN).map(ToString::to_string).collect();
+    match macs.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -9,9 +9,13 @@ use std::path::Path;
 
 use super::charge::settle;
 use super::lost_journal::{forget_all, journals_lost};
+use super::others::{replay_checked_in, replay_other_issued};
 use super::setup::make_folder;
 use super::{JOURNAL_FILE, OpenError, fact};
-use crate::journal::{HardwareRecord, Head, IssuedRecord, Journal, ProvenRecord, Record};
+use crate::journal::{
+    DistributorRef, HardwareRecord, Head, IssuedRecord, Journal, ProjectRef, ProvenRecord, Record,
+    ServerRef,
+};
 use crate::rules::{self, Observation, Row, Rules};
 use crate::store::{Distributor, Project, Server, Store, StoreError, Tpm, TpmId, Tx, transact};
 
@@ -60,6 +64,8 @@ pub(super) fn open_journal(store: &dyn Store, folder: &Path) -> Result<Journal, 
                 match &record {
                     Record::Issued(issued) => replay_issued(tx, issued)?,
                     Record::Proven(proven) => replay_proven(tx, proven)?,
+                    Record::OtherIssued(issued) => replay_other_issued(tx, issued)?,
+                    Record::DongleCheckedIn(record) => replay_checked_in(tx, record)?,
                     Record::WrittenOff(record) => replay_hardware(tx, record, false)?,
                     Record::HardwareBack(record) => replay_hardware(tx, record, true)?,
                     Record::Begun(_) => {}
@@ -85,7 +91,8 @@ fn replay_issued(tx: &mut dyn Tx, record: &IssuedRecord) -> Result<(), StoreErro
     if tx.file(&record.file_id)?.is_some() {
         return Ok(());
     }
-    replay_names(tx, record)?;
+    let names = (&record.distributor, &record.project, &record.server);
+    replay_names(tx, names, record.at_utc_ms)?;
     let mut tpm = match tx.tpm(&record.tpm.identity)? {
         Some(tpm) => tpm,
         None => {
@@ -135,49 +142,53 @@ fn replay_issued(tx: &mut dyn Tx, record: &IssuedRecord) -> Result<(), StoreErro
     )
 }
 
-fn replay_names(tx: &mut dyn Tx, record: &IssuedRecord) -> Result<(), StoreError> {
-    let created_utc_s = record.at_utc_ms.div_euclid(1000);
+pub(super) fn replay_names(
+    tx: &mut dyn Tx,
+    (distributor, project, server): (&DistributorRef, &ProjectRef, &ServerRef),
+    at_utc_ms: i64,
+) -> Result<(), StoreError> {
+    let created_utc_s = at_utc_ms.div_euclid(1000);
     // A name may have been given to another since the backup: then it carries its id.
     let unique = |name: &str, id: &dyn std::fmt::Display| format!("{name} ({id})");
-    if tx.distributor(record.distributor.id)?.is_none() {
-        let name = record.distributor.name.clone();
+    if tx.distributor(distributor.id)?.is_none() {
+        let name = distributor.name.clone();
         let taken = tx.distributors()?.iter().any(|other| other.name == name);
         tx.insert_distributor(&Distributor {
-            id: record.distributor.id,
+            id: distributor.id,
             name: if taken {
-                unique(&name, &record.distributor.id)
+                unique(&name, &distributor.id)
             } else {
                 name
             },
             created_utc_s,
         })?;
     }
-    if tx.project(record.project.id)?.is_none() {
-        let name = record.project.name.clone();
-        let others = tx.projects(Some(record.distributor.id))?;
+    if tx.project(project.id)?.is_none() {
+        let name = project.name.clone();
+        let others = tx.projects(Some(distributor.id))?;
         let taken = others.iter().any(|other| other.name == name);
         tx.insert_project(&Project {
-            id: record.project.id,
-            distributor: record.distributor.id,
+            id: project.id,
+            distributor: distributor.id,
             name: if taken {
-                unique(&name, &record.project.id)
+                unique(&name, &project.id)
             } else {
                 name
             },
             description: String::new(),
-            built_in: record.project.built_in,
+            built_in: project.built_in,
             created_utc_s,
         })?;
     }
-    if tx.server(record.server.id)?.is_none() {
-        let name = record.server.name.clone();
-        let others = tx.servers(record.project.id)?;
+    if tx.server(server.id)?.is_none() {
+        let name = server.name.clone();
+        let others = tx.servers(project.id)?;
         let taken = others.iter().any(|other| other.name == name);
         tx.insert_server(&Server {
-            id: record.server.id,
-            project: record.project.id,
+            id: server.id,
+            project: project.id,
             name: if taken {
-                unique(&name, &record.server.id)
+                unique(&name, &server.id)
             } else {
                 name
             },

@@ -10,6 +10,7 @@
 //! the newest line, so that a lost journal shows. A last line without its line feed was
 //! torn by a power cut before anything was handed out, and is cut off.
 
+mod other_records;
 mod record;
 
 use std::fs::{File, OpenOptions};
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use other_records::{DongleCheckedInRecord, DongleRef, OtherIssuedRecord};
 pub use record::{
     BeginRecord, DistributorRef, HardwareRecord, IssuedRecord, ProjectRef, ProvenRecord, Record,
     ServerRef, TpmRef,

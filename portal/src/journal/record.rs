@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::other_records::{DongleCheckedInRecord, OtherIssuedRecord};
 use crate::rules::{Counts, Term};
 use crate::store::{
     DistributorId, FileId, LicenseFile, ProjectId, ServerId, Tpm, TpmId, TpmIdentity,
@@ -18,6 +19,10 @@ pub enum Record {
     Issued(Box<IssuedRecord>),
     /// A box proved which license it imported.
     Proven(ProvenRecord),
+    /// A license was made for a dongle or a list of cameras.
+    OtherIssued(Box<OtherIssuedRecord>),
+    /// A dongle has a new key.
+    DongleCheckedIn(DongleCheckedInRecord),
     /// Hardware was written off.
     WrittenOff(HardwareRecord),
     /// Written-off hardware came back.

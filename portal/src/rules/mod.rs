@@ -20,7 +20,9 @@
 
 mod counts;
 mod decide;
+pub mod dongle;
 mod forgotten;
+pub mod mac;
 mod row;
 mod term;
 mod write_off;

@@ -9,10 +9,12 @@
 //! see what (the desk's) and what a license costs (the rules').
 
 pub mod memory;
+pub mod others;
 pub mod sqlite;
 mod types;
 
 use crate::rules::Counts;
+use others::OthersTx;
 pub use types::{
     AuditEntry, Balance, Distributor, DistributorId, EkRootEntry, FileId, LedgerEntry,
     LedgerReason, LicenseFile, PasswordLink, Project, ProjectId, Role, Server, ServerId, Session,
@@ -222,5 +224,5 @@ pub trait LicensesTx {
 }
 
 /// One transaction.
-pub trait Tx: AccountsTx + ProjectsTx + LicensesTx {}
-impl<T: AccountsTx + ProjectsTx + LicensesTx> Tx for T {}
+pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx {}
+impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx> Tx for T {}

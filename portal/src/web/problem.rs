@@ -53,7 +53,7 @@ pub(crate) fn status(code: &str) -> StatusCode {
     match code {
         "SG-SES-001" | "SG-SES-004" => StatusCode::UNAUTHORIZED,
         "SG-SES-005" => StatusCode::TOO_MANY_REQUESTS,
-        "SG-SES-007" | "SG-API-005" | "SG-POR-017" => StatusCode::FORBIDDEN,
+        "SG-SES-007" | "SG-API-005" | "SG-POR-017" | "SG-POR-094" => StatusCode::FORBIDDEN,
         "SG-API-001" => StatusCode::BAD_REQUEST,
         "SG-API-002" => StatusCode::NOT_FOUND,
         "SG-API-003" => StatusCode::INTERNAL_SERVER_ERROR,
@@ -63,7 +63,9 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-POR-016" => StatusCode::GONE,
         "SG-POR-001" | "SG-POR-002" | "SG-POR-003" | "SG-POR-004" | "SG-POR-005" | "SG-POR-006"
         | "SG-POR-008" | "SG-POR-010" | "SG-POR-071" | "SG-POR-072" | "SG-POR-073"
-        | "SG-POR-075" | "SG-POR-078" => StatusCode::CONFLICT,
+        | "SG-POR-075" | "SG-POR-078" | "SG-POR-093" | "SG-POR-095" | "SG-POR-097" => {
+            StatusCode::CONFLICT
+        }
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

@@ -57,7 +57,7 @@ fn route(
 #[rustfmt::skip]
 fn routes() -> Vec<Route> {
     use Access::{Admin, Anyone, SignedIn};
-    use api::{accounts, hardware, licenses, projects};
+    use api::{accounts, hardware, licenses, others, projects};
     use pages::{distributors as d, home as h, server as s, sign_in as i};
     vec![
         route("GET", "/healthz", Anyone, get(api::health)),
@@ -83,6 +83,13 @@ fn routes() -> Vec<Route> {
         route("POST", "/api/v1/servers/{id}/write-off", Admin, post(hardware::write_off)),
         route("POST", "/api/v1/hardware-returns", Admin, post(hardware::back)),
         route("GET", "/api/v1/licenses/{id}/file", SignedIn, get(licenses::file)),
+        route("PUT", "/api/v1/distributors/{id}/permissions", Admin, put(others::permit)),
+        route("POST", "/api/v1/servers/{id}/mac-licenses", SignedIn, post(others::issue_mac)),
+        route("POST", "/api/v1/licenses/{id}/mac-list", Admin, post(others::reissue_mac)),
+        route("GET", "/api/v1/contested-macs", Admin, get(others::contested_macs)),
+        route("POST", "/api/v1/dongles", Admin, post(others::add_dongle)),
+        route("POST", "/api/v1/dongles/{id}/check-in", Admin, post(others::check_dongle_in)),
+        route("POST", "/api/v1/servers/{id}/dongle-licenses", SignedIn, post(others::issue_dongle)),
 
         route("GET", "/sign-in", Anyone, get(i::show)),
         route("POST", "/sign-in", Anyone, post(i::sign_in)),

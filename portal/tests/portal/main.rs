@@ -12,6 +12,7 @@ mod conservation;
 mod desks;
 mod hardware;
 mod lost_journal;
+mod others;
 mod pages;
 mod restore;
 mod returns;

@@ -1,6 +1,8 @@
 //! What every store promises, kept by both: SQLite in a file and memory.
 #![allow(clippy::unwrap_used)]
 
+mod others;
+
 use std::collections::BTreeSet;
 
 use sealgate_portal::rules::{Counts, Custody, Forgotten, Term};
@@ -422,7 +424,7 @@ fn the_ledger_adds_up() {
             entry("camera", 0, LedgerReason::Credit, None),
             LedgerEntry {
                 tpm: None,
-                ..entry("camera", 1, LedgerReason::Credit, None)
+                ..entry("camera", 1, LedgerReason::WriteOff, None)
             },
         ];
         for entry in unfit {

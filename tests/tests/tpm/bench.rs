@@ -14,6 +14,10 @@ use sealgate_license::{
 };
 use sealgate_portal::evidence::make_credential;
 use sealgate_supervisor::license::{BoxNames, ImportError, LicenseBox, LicenseFiles};
+#[allow(
+    unused_imports,
+    reason = "the power cuts, which share this file, need less of it"
+)]
 pub use sealgate_tests::licensing::raw_tpm::{
     clear, define_counter, own, owner_command, undefine_counter, write_nv,
 };
@@ -152,15 +156,19 @@ impl Vendor {
             Binding::Tpm(binding) => (binding.from, binding.to),
             _ => (0, 0),
         };
-        let text = SignedLicense::issue(payload, &self.issuing, &self.certificate)
-            .unwrap()
-            .to_text();
         Issued {
-            text,
+            text: self.sign(payload),
             secret,
             from,
             to,
         }
+    }
+
+    /// Whatever it says.
+    pub fn sign(&self, payload: LicensePayload) -> String {
+        SignedLicense::issue(payload, &self.issuing, &self.certificate)
+            .unwrap()
+            .to_text()
     }
 
     pub fn issue(&self, request: &str, channels: u32) -> Issued {

@@ -116,7 +116,11 @@ async fn the_command_says_what_the_page_says() {
 /// needs a namespace of its own and is not asked here.
 fn room(bench: &Bench, folder: &Path, shutdown: &Shutdown) -> Arc<dyn LicenseRoom> {
     let clock: Arc<dyn Clock> = bench.clock.clone();
-    let desk = LicenseDesk::start(bench.start(), Duration::from_secs(3600)).unwrap();
+    let desk = LicenseDesk::start(
+        bench.start_whole(bench.swtpm.address()),
+        Duration::from_secs(3600),
+    )
+    .unwrap();
     let store = Arc::new(Store::open(&folder.join("box.db")).unwrap());
     let (_, sightings) = watch::channel(Vec::new());
     let gate = KernelGate::new(Vec::new(), None).with_nft(Nft {

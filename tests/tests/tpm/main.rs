@@ -13,6 +13,7 @@ mod cuts;
 mod identity;
 mod import;
 mod make_credential;
+mod other_bindings;
 mod owner;
 mod proxy;
 mod qualify;

@@ -152,8 +152,11 @@ fn load_key(bench: &Bench) -> u32 {
 async fn a_busy_tpm_is_believed_for_a_day_and_no_longer() {
     let (bench, _) = Bench::licensed(8);
     let proxy = Proxy::before(&bench.swtpm.address());
-    let desk =
-        LicenseDesk::start(bench.start_on(proxy.address()), Duration::from_secs(3600)).unwrap();
+    let desk = LicenseDesk::start(
+        bench.start_whole(proxy.address()),
+        Duration::from_secs(3600),
+    )
+    .unwrap();
     let mut standing = desk.watch();
     let first = standing
         .wait_for(|standing| standing.outcome.is_some())
@@ -183,8 +186,11 @@ async fn a_busy_tpm_is_believed_for_a_day_and_no_longer() {
     proxy.answer_all(0x922);
     assert!(check_again().await.bound.is_some());
     // A supervisor that starts at a busy TPM has no decision to keep.
-    let late =
-        LicenseDesk::start(bench.start_on(proxy.address()), Duration::from_secs(3600)).unwrap();
+    let late = LicenseDesk::start(
+        bench.start_whole(proxy.address()),
+        Duration::from_secs(3600),
+    )
+    .unwrap();
     let mut standing = late.watch();
     let first = standing
         .wait_for(|standing| standing.outcome.is_some())

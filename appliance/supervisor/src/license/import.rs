@@ -9,6 +9,7 @@
 //! finished by the next check, whatever happens in between.
 
 use sealgate_base::DurableError;
+use sealgate_dongle::DongleError;
 use sealgate_license::{
     binding::{BindRefusal, ImportRefusal},
     clock::TpmMoment,
@@ -45,6 +46,8 @@ pub struct ImportReport {
     pub counter_before: u64,
     /// The counter after it.
     pub counter_after: u64,
+    /// Whether it is then the license in force: another kind may come first.
+    pub takes_effect: bool,
 }
 
 /// Why a license was not imported.
@@ -65,6 +68,9 @@ pub enum ImportError {
     /// For another counter.
     #[error("the license does not follow the one in use")]
     Counter(#[from] ImportRefusal),
+    /// The license's dongle did not answer.
+    #[error("the license's dongle can't be asked")]
+    Dongle(#[from] DongleError),
     /// The TPM did not reveal the activation secret.
     #[error("the TPM refused to activate the license")]
     Activation(#[source] TpmError),
@@ -92,6 +98,7 @@ impl ImportError {
             Self::Binding(error) => error.code(),
             Self::Counter(error) => error.code(),
             Self::Activation(_) | Self::OtherSecret => "SG-LIC-014",
+            Self::Dongle(error) => error.code(),
             Self::Tpm(error) => error.code(),
             Self::Interrupted(_) => "SG-LIC-017",
             Self::Files(_) => "SG-API-003",
@@ -116,7 +123,7 @@ impl ImportError {
             // The disk may be on a visit to another board.
             Self::Binding(BindRefusal::OtherBox { .. }) => false,
             Self::Binding(_) => true,
-            Self::Tpm(_) | Self::Interrupted(_) | Self::Files(_) => false,
+            Self::Tpm(_) | Self::Interrupted(_) | Self::Files(_) | Self::Dongle(_) => false,
         }
     }
 }
@@ -168,6 +175,7 @@ impl LicenseBox {
             after: payload.entitlements.clone(),
             counter_before: prepared.counter,
             counter_after: prepared.to,
+            takes_effect: true,
         };
         if dry_run {
             return Ok(report);

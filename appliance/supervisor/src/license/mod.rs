@@ -8,10 +8,13 @@
 //! Everything here blocks: run it on a thread of its own. Deliberately absent: async,
 //! HTTP, and what the gate makes of the outcome.
 
+mod box_licenses;
 mod budget;
+mod dongle_watch;
 mod files;
 mod import;
 mod license_box;
+mod other_bindings;
 mod outcome;
 mod request;
 mod revocations;
@@ -21,7 +24,9 @@ mod tether;
 mod time;
 mod words;
 
+pub use box_licenses::{BoxLicenses, Verdict};
 pub use budget::{Patience, TransientBudget};
+pub use dongle_watch::{DONGLE_COUNTDOWN, DongleStanding};
 pub use files::LicenseFiles;
 pub use import::{ImportError, ImportReport};
 pub use license_box::{BoxNames, LicenseBox};

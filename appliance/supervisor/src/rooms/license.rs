@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sealgate_base::Clock;
 use sealgate_camera::CameraId;
-use sealgate_gate::Assignment;
+use sealgate_gate::{Assignment, holders, places_of};
 use sealgate_license::binding::BoundLicense;
-use sealgate_license::license_document::SignedLicense;
+use sealgate_license::license_document::{Binding, SignedLicense};
 use sealgate_license::state::LicenseState;
 use sealgate_store::{AuditEntry, Store};
 use sealgate_web::internal_fault;
@@ -53,7 +53,7 @@ impl License {
     fn view(&self, standing: &Standing) -> LicenseView {
         let places = self.cameras.picture().decisions.places;
         let bound = standing.bound.as_ref();
-        let total = bound.map_or(0, |bound| bound.entitlements().camera_channels());
+        let total = bound.map_or(0, |bound| places_of(bound.entitlements()));
         // The desk may not have met a license that was imported this instant.
         let used = places.used.min(total);
         LicenseView {
@@ -74,30 +74,28 @@ impl License {
         }
     }
 
-    /// Cameras whose place a license with so many places no longer has.
+    /// Cameras whose place the license no longer has.
     fn would_stop(&self, report: &ImportReport) -> Vec<CameraId> {
+        if !report.takes_effect {
+            return Vec::new();
+        }
+        let keep = holders(&report.after, &self.assignments());
         let picture = self.cameras.picture();
-        let mut queue: Vec<Assignment> = picture
-            .channels
-            .iter()
-            .map(|channel| Assignment {
-                camera: channel.camera,
-                since_utc_ms: channel.assigned_utc_ms,
-            })
-            .collect();
-        queue.sort_by_key(|assignment| (assignment.since_utc_ms, assignment.camera));
-        let places = usize::try_from(report.after.camera_channels()).unwrap_or(usize::MAX);
-        queue
-            .into_iter()
-            .skip(places)
-            .map(|assignment| assignment.camera)
-            .filter(|camera| {
-                picture
-                    .decisions
-                    .get(*camera)
-                    .is_some_and(|decision| decision.is_open())
-            })
+        picture
+            .decisions
+            .open()
+            .map(|(camera, _)| camera)
+            .filter(|camera| !keep.contains(camera))
             .collect()
+    }
+
+    fn assignments(&self) -> Vec<Assignment> {
+        let picture = self.cameras.picture();
+        let assigned = picture.channels.iter().map(|channel| Assignment {
+            camera: channel.camera,
+            since_utc_ms: channel.assigned_utc_ms,
+        });
+        assigned.collect()
     }
 
     fn problem(&self, error: &ImportError, document: &[u8]) -> Problem {
@@ -112,6 +110,12 @@ impl License {
         let theirs = SignedLicense::parse(document)
             .map(|license| license.unverified_payload().names.server.clone())
             .unwrap_or_default();
+        let dongle = match SignedLicense::parse(document)
+            .map(|license| license.unverified_payload().binding.clone())
+        {
+            Ok(Binding::Dongle(binding)) => binding.serial,
+            _ => String::new(),
+        };
         let (not_before, not_after) = match error {
             ImportError::Binding(sealgate_license::binding::BindRefusal::NotYetValid {
                 not_before,
@@ -124,6 +128,7 @@ impl License {
         entry(
             error.code(),
             &[
+                ("serial", &dongle),
                 ("theirs", &theirs),
                 ("ours", &self.identity.name),
                 ("not_before", &not_before),
@@ -134,6 +139,12 @@ impl License {
 }
 
 fn state_of(standing: &Standing) -> Problem {
+    if let Some(missing) = standing.dongle.as_ref()
+        && let Some(LicenseState::DongleMissing) = standing.outcome.as_ref().map(|it| &it.state)
+        && let Some(problem) = missing.countdown_problem()
+    {
+        return problem;
+    }
     // Before the first check has ended nothing is known, and nothing is open.
     standing.outcome.as_ref().map_or_else(
         || state_problem(&LicenseState::TpmBusyOrFull),
@@ -260,9 +271,12 @@ impl LicenseRoom for License {
 impl License {
     /// The license page as it would read after the import.
     fn promised(&self, before: &LicenseView, report: &ImportReport) -> LicenseView {
-        let total = report.after.camera_channels();
-        let assigned = u32::try_from(self.cameras.picture().channels.len()).unwrap_or(u32::MAX);
-        let used = assigned.min(total);
+        if !report.takes_effect {
+            return before.clone();
+        }
+        let total = places_of(&report.after);
+        let holders = holders(&report.after, &self.assignments());
+        let used = u32::try_from(holders.len()).unwrap_or(u32::MAX);
         LicenseView {
             state: state_problem(&LicenseState::Active {
                 license_id: report.license_id.clone(),
@@ -281,7 +295,7 @@ impl License {
                 free: total - used,
             },
             tpm: TpmView {
-                counter: Some(report.counter_after),
+                counter: before.tpm.counter.map(|_| report.counter_after),
                 ..before.tpm.clone()
             },
             notices: Vec::new(),

@@ -148,7 +148,11 @@ impl VerifiedLicense {
         let to = binding.to;
         let standing = match (counter.counter, counter.counter.checked_sub(to)) {
             (_, Some(0)) => Standing::Exact,
-            (_, Some(ahead @ 1..=GRACE_MAX_AHEAD)) => Standing::Grace { ahead },
+            // TPM2_Clear restarts the TPM's clock, by which the days of a license with an
+            // end are measured: it would have them once more.
+            (_, Some(ahead @ 1..=GRACE_MAX_AHEAD)) if self.payload().validity.is_perpetual() => {
+                Standing::Grace { ahead }
+            }
             (counter, Some(_)) => return Err(BindRefusal::Older { counter, to }),
             (counter, None) => return Err(BindRefusal::Later { counter, to }),
         };

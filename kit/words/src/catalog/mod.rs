@@ -4,6 +4,7 @@ use crate::Entry;
 
 pub mod api;
 pub mod cam;
+pub mod dgl;
 pub mod doc;
 pub mod lic;
 pub mod por;
@@ -17,6 +18,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
     [
         api::ENTRIES,
         cam::ENTRIES,
+        dgl::ENTRIES,
         doc::ENTRIES,
         lic::ENTRIES,
         por::ENTRIES,

@@ -104,7 +104,7 @@ pub const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "SG-STA-015",
-        cause: "The stored license {license_id}, revision {revision}, is older than the one that this box last used, as after a restored backup.",
+        cause: "The stored license {license_id}, revision {revision}, is older than the one that this box last used, as after a restored backup; or it has an end and the TPM was cleared.",
         effect: "No cameras record. Stored recordings still play.",
         cure: "Import the newest file of license {license_id}, or create a request and ask your distributor for it.",
         owner: Owner::You,

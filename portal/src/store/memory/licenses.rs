@@ -89,7 +89,9 @@ impl LicensesTx for MemoryTx {
     }
 
     fn next_license_number(&mut self) -> Result<u64, StoreError> {
-        let newest = self.0.tpms.iter().map(|tpm| tpm.license_number).max();
+        let of_tpms = self.0.tpms.iter().map(|tpm| tpm.license_number);
+        let of_others = self.0.others.iter().map(|license| license.license_number);
+        let newest = of_tpms.chain(of_others).max();
         Ok(newest.unwrap_or(1000) + 1)
     }
 
@@ -131,7 +133,9 @@ impl LicensesTx for MemoryTx {
         must_exist(known, "distributor_id")?;
         must_exist(entry.tpm.is_none_or(|tpm| self.0.has_tpm(tpm)), "tpm_id")?;
         let is_grant = entry.reason == LedgerReason::Grant;
-        must_exist(is_grant == entry.tpm.is_none(), "tpm_id")?;
+        must_exist(!is_grant || entry.tpm.is_none(), "tpm_id")?;
+        let is_write_off = entry.reason == LedgerReason::WriteOff;
+        must_exist(!is_write_off || entry.tpm.is_some(), "tpm_id")?;
         must_exist(entry.delta != 0, "delta")?;
         self.0.ledger.push(entry.clone());
         Ok(())

@@ -3,11 +3,13 @@
 
 mod accounts;
 mod licenses;
+mod others;
 mod projects;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
+use super::others::{Dongle, OtherLicense};
 use super::{
     AuditEntry, Distributor, DistributorId, EkRootEntry, LedgerEntry, LicenseFile, PasswordLink,
     Project, ProjectId, Server, ServerId, Session, Store, StoreError, Tpm, TpmId, Tx, User,
@@ -38,6 +40,9 @@ struct Tables {
     files: Vec<LicenseFile>,
     ledger: Vec<LedgerEntry>,
     write_off_limits: Vec<(DistributorId, Counts)>,
+    mac_listers: BTreeSet<DistributorId>,
+    dongles: Vec<Dongle>,
+    others: Vec<OtherLicense>,
 }
 
 /// A transaction: works on a copy.

@@ -45,7 +45,7 @@ fn read_forgotten(row: &Row<'_>) -> Result<Option<Forgotten>, StoreError> {
     Ok(counter("forgotten_after_to")?.map(|after_to| Forgotten { after_to, fresh_at }))
 }
 
-fn term_text(term: Term) -> &'static str {
+pub(super) fn term_text(term: Term) -> &'static str {
     match term {
         Term::Perpetual => "perpetual",
         Term::Trial { .. } => "trial",
@@ -54,7 +54,7 @@ fn term_text(term: Term) -> &'static str {
     }
 }
 
-fn read_term(row: &Row<'_>) -> Result<Term, StoreError> {
+pub(super) fn read_term(row: &Row<'_>) -> Result<Term, StoreError> {
     let ends: Option<i64> = get(row, "ends_utc_s")?;
     match (get::<String>(row, "term")?.as_str(), ends) {
         ("perpetual", None) => Ok(Term::Perpetual),
@@ -236,7 +236,9 @@ impl LicensesTx for SqliteTx<'_> {
     fn next_license_number(&mut self) -> Result<u64, StoreError> {
         let next = self.one(
             "find the next license number",
-            "SELECT COALESCE(MAX(license_number), 1000) + 1 AS next FROM tpms",
+            "SELECT COALESCE(MAX(license_number), 1000) + 1 AS next FROM
+                 (SELECT license_number FROM tpms
+                  UNION ALL SELECT license_number FROM other_licenses)",
             [],
             |row| unsigned(row, "next"),
         )?;

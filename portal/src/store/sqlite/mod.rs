@@ -2,6 +2,7 @@
 
 mod accounts;
 mod licenses;
+mod others;
 mod projects;
 
 use std::fs::OpenOptions;
@@ -18,6 +19,7 @@ use super::{Store, StoreError, Tx, Verdict};
 const MIGRATIONS: &[&str] = &[
     include_str!("0001_first.sql"),
     include_str!("0002_terms_and_hardware.sql"),
+    include_str!("0003_dongles_and_mac_lists.sql"),
 ];
 
 /// How long a statement waits for another process (a backup, `roots add`).
@@ -254,7 +256,7 @@ mod tests {
         let connection = store.connection.lock().unwrap();
         connection
             .execute_batch(
-                "INSERT INTO distributors VALUES ('d', 'D', 0);
+                "INSERT INTO distributors (id, name, created_utc_s) VALUES ('d', 'D', 0);
                  INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, reason, note)
                  VALUES (0, 'd', 'camera', 5, 'grant', '');
                  INSERT INTO audit (at_utc_ms, action, object, detail) VALUES (0, 'a', 'o', '');",

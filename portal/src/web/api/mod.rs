@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 mod body;
 pub(crate) mod hardware;
 pub(crate) mod licenses;
+pub(crate) mod others;
 pub(crate) mod projects;
 
 use axum::Json;
@@ -71,6 +72,13 @@ impl Modify for Bearer {
         licenses::licenses,
         licenses::issue,
         licenses::file,
+        others::permit,
+        others::issue_mac,
+        others::reissue_mac,
+        others::contested_macs,
+        others::add_dongle,
+        others::check_dongle_in,
+        others::issue_dongle,
     ),
     components(schemas(ProblemSchema)),
     modifiers(&Bearer),
