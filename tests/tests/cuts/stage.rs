@@ -200,7 +200,10 @@ impl Stage {
         let outcome = self.bench.start().boot();
         let bound = outcome.bound.unwrap();
         assert_eq!(bound.entitlements().camera_channels(), NEW, "{what}");
-        assert!(matches!(outcome.state, LicenseState::Active { .. }));
+        assert!(matches!(
+            outcome.state,
+            LicenseState::Active { .. } | LicenseState::ReducedReturnWaiting { .. }
+        ));
         for left in ["pending.lic", "pending.lic.new", "request", "grace"] {
             assert!(!self.bench.has(left), "{what}: {left} stays");
         }
