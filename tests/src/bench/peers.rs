@@ -17,7 +17,7 @@ const ROUNDS: usize = 7;
 /// NV index of the license counter.
 const COUNTER: &str = "0x01800A10";
 /// An attestation key like the box's.
-const CREATE_AK: &str = "tpm2_createprimary -Q -C e -g sha256 -G ecc256:ecdsa-sha256 \
+const CREATE_AK: &str = "tpm2_createprimary -Q -C e -g sha256 -G ecc256:ecdsa-sha256:null \
     -a fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign -c ak.ctx";
 
 fn is_there(program: &str) -> bool {
@@ -132,6 +132,8 @@ impl Tpm2Tools {
         timed(|| {
             self.run("tpm2_createek -Q -G rsa -c ek.ctx -u ek.pub")?;
             self.run(CREATE_AK)?;
+            // A TPM has room for three objects.
+            self.flush()?;
             self.run("tpm2_startauthsession --policy-session -S session.ctx")?;
             self.run("tpm2_policysecret -Q -S session.ctx -c e")?;
             self.run(
