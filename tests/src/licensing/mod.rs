@@ -22,7 +22,7 @@ mod software_key;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealgate_base::FakeClock;
+use sealgate_base::{Clock as _, FakeClock};
 use sealgate_license::vendor::Flavour;
 use sealgate_portal::desk::DeskError;
 
@@ -142,6 +142,16 @@ impl World {
     /// Time passes.
     pub fn days_pass(&self, days: u64) {
         self.clock.advance(Duration::from_hours(24 * days));
+    }
+
+    /// The clock that box and portal read, in seconds since 1970.
+    pub fn now_utc_s(&self) -> i64 {
+        self.clock.utc_ms().div_euclid(1000)
+    }
+
+    /// Somebody sets the clock, to so many seconds since 1970.
+    pub fn set_clock(&self, utc_s: i64) {
+        self.clock.set_utc_ms(utc_s * 1000);
     }
 
     /// The portal's flavour.

@@ -8,9 +8,9 @@ use sealgate_base::{Clock as _, FakeClock};
 use sealgate_license::vendor::{Flavour, VendorRoots, VendorRootsFile};
 use sealgate_portal::desk::{
     Actor, Desk, DeskError, EkRootFile, FirstAdmin, Issuance, OpenError, Order, Places,
-    add_ek_roots, initialise, open_store,
+    add_ek_roots, initialise, open_store, restore_without_journal,
 };
-use sealgate_portal::rules::{Ask, Counts};
+use sealgate_portal::rules::{Ask, Counts, Term};
 use sealgate_portal::signer::{self, ROOTS_FILE};
 use sealgate_portal::store::{DistributorId, ServerId};
 use sealgate_portal::trust::TrustClass;
@@ -182,6 +182,58 @@ impl Portal {
         self.order(owner, server, request, ask)
     }
 
+    /// The same with an end, in seconds since 1970.
+    ///
+    /// # Errors
+    /// The desk refuses.
+    pub fn issue_until(
+        &self,
+        owner: &Distributor,
+        server: ServerId,
+        request: &str,
+        channels: u32,
+        ends_utc_s: i64,
+    ) -> Result<License, DeskError> {
+        let term = Term::Dated { ends_utc_s };
+        let ask = Ask::IssueFor(Counts::of(CAMERA, channels), term);
+        self.order(owner, server, request, ask)
+    }
+
+    /// Support approves that the server's box is lost, for a distributor who may have so
+    /// many channels written off.
+    ///
+    /// # Errors
+    /// The desk refuses.
+    pub fn write_off(
+        &self,
+        owner: &Distributor,
+        server: ServerId,
+        limit: u32,
+    ) -> Result<(), DeskError> {
+        let limit = Counts::of(CAMERA, limit);
+        self.desk()
+            .set_write_off_limit(&self.admin, owner.id, &limit)?;
+        self.desk()
+            .write_off(&self.admin, server, "lost")
+            .map(|_| ())
+    }
+
+    /// Hardware that was written off has arrived at the vendor, who makes a request on it.
+    ///
+    /// # Errors
+    /// The desk refuses.
+    pub fn hardware_back(&self, request: &str) -> Result<(), DeskError> {
+        self.desk()
+            .hardware_back(&self.admin, request.as_bytes(), "parcel")
+            .map(|_| ())
+    }
+
+    /// How many channels this distributor has written off.
+    pub fn written_off(&self, owner: &Distributor) -> u32 {
+        let write_offs = self.desk().write_offs(&self.admin, owner.id).unwrap();
+        write_offs.written_off.get(CAMERA)
+    }
+
     /// The license that the box had.
     ///
     /// # Errors
@@ -237,6 +289,17 @@ impl Portal {
         self.desk = None;
         copy_database(backup.0.path(), self.folder());
         self.open()
+    }
+
+    /// Puts a copy of the database back and goes on without the journal, which is gone.
+    pub fn restore_without_journal(&mut self, backup: &Backup) {
+        self.desk = None;
+        std::fs::remove_dir_all(self.places().journal).unwrap();
+        let refused = self.restore(backup).unwrap_err();
+        assert_eq!(refused.code(), "SG-POR-079", "{refused}");
+        let now = Timestamp::from_millisecond(self.clock.utc_ms()).unwrap();
+        restore_without_journal(&self.places(), now).unwrap();
+        self.open().unwrap();
     }
 
     fn open(&mut self) -> Result<(), OpenError> {

@@ -94,6 +94,23 @@ pub fn clear(address: &TpmAddress) {
     assert_eq!(owner_command(address, 0x126, &[LOCKOUT], 1, &[]), 0);
 }
 
+/// TPM2_ReadClock: milliseconds of power since the last TPM2_Clear.
+pub fn clock_ms(address: &TpmAddress) -> u64 {
+    let answer = exchange(&mut connect(address), 0x181, &[], 0, &[]);
+    assert_eq!(answer[6..10], [0; 4], "TPM2_ReadClock");
+    // TPMS_TIME_INFO: time, then the clock (Part 2, 10.11.6).
+    u64::from_be_bytes(answer[18..26].try_into().unwrap())
+}
+
+/// TPM2_ClockSet: as if the TPM had been on for so much longer.
+pub fn advance_clock(address: &TpmAddress, ms: u64) {
+    let to = clock_ms(address) + ms;
+    assert_eq!(
+        owner_command(address, 0x128, &[OWNER], 1, &to.to_be_bytes()),
+        0
+    );
+}
+
 /// TPM2_NV_DefineSpace at the counter's index.
 pub fn define_counter(address: &TpmAddress, attributes: u32, size: u16) {
     define(address, COUNTER_INDEX, attributes, size);

@@ -11,10 +11,12 @@
 mod counters;
 mod disks;
 mod files;
+mod hardware;
 mod keys;
 mod limits;
 mod portals;
 mod table;
+mod times;
 mod vendors;
 
 use sealgate_portal::desk::DeskError;

@@ -45,3 +45,44 @@ fn attack_12_a_portal_database_restored() {
     assert_eq!(world.charged(&north), 50);
     world.nothing_extra_opens(&[&nvr, &other]);
 }
+
+#[test]
+fn attack_12_the_journal_lost_with_the_database() {
+    let mut world = World::new();
+    let north = world.distributor("North", 200);
+    let nvr = world.nvr("NVR-0193", &north);
+    nvr.boot();
+    let old_request = nvr.request(64);
+    let snapshot = world.portal.backup();
+
+    // After the snapshot: a license, which the portal then forgets; and all that again,
+    // from the same snapshot.
+    let hidden = world.issue(&nvr, &old_request, 64).unwrap();
+    world.portal.restore_without_journal(&snapshot);
+    assert_eq!(world.charged(&north), 0, "it is forgotten");
+    let other = world.issue(&nvr, &old_request, 48).unwrap();
+    world.portal.restore_without_journal(&snapshot);
+
+    // The owner imports what he hides, and then proves licenses for nothing, in order to
+    // be charged for nothing.
+    assert!(hidden.to < other.to);
+    let mut license = world.issue(&nvr, &old_request, 64).unwrap();
+    nvr.import(&hidden.text).unwrap();
+    assert_eq!(nvr.open(), 64);
+    assert_eq!(world.charged(&north), 64);
+    let mut exchanges = 0;
+    while world.charged(&north) == 64 {
+        nvr.import(&license.text).unwrap();
+        license = world.issue(&nvr, &nvr.request(0), 0).unwrap();
+        for forgotten in [&hidden, &other] {
+            if world.charged(&north) < 64 {
+                assert_eq!(nvr.refuses(&forgotten.text), "SG-LIC-011");
+            }
+        }
+        world.nothing_extra_opens(&[&nvr]);
+        exchanges += 1;
+        assert!(exchanges < 5, "an honest return is credited in the end");
+    }
+    assert_eq!(world.charged(&north), 0);
+    world.nothing_extra_opens(&[&nvr]);
+}

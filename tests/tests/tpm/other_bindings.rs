@@ -240,7 +240,7 @@ fn one_dongle_serves_one_of_two_boxes() {
 
 /// Attack 15: never the sum of both.
 #[test]
-fn a_dongle_beside_a_software_license_changes_only_words() {
+fn attack_15_a_dongle_beside_a_software_license() {
     let world = PcscWorld::with_service().unwrap();
     let (bench, _software) = Bench::licensed(32);
     let token = token();
@@ -285,7 +285,7 @@ fn a_dongle_beside_a_software_license_changes_only_words() {
 
 /// Attack 15, the reverse.
 #[test]
-fn a_software_license_takes_over_from_a_dongle() {
+fn attack_15_a_software_license_beside_a_dongle() {
     let world = PcscWorld::with_service().unwrap();
     let bench = Bench::new();
     let token = token();
