@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "web",
         &["pages", "words", "gate", "camera", "license", "base"],
     ),
-    ("cli", &["license", "words"]),
+    ("cli", &["license", "tpm", "words"]),
     ("factory", &["tpm", "license", "base", "words"]),
     (
         "supervisor",

@@ -1,10 +1,12 @@
 //! The command `sealgate`: the license of this box on its own console.
 //!
 //! It asks the supervisor over a Unix socket that only root reaches, with the routes of
-//! the API, so codes and words are those of the pages. Deliberately absent: the TPM, the
-//! license files, and any rule about them; without a supervisor the command only says so.
+//! the API, so codes and words are those of the pages. Deliberately absent: the license
+//! files, and any rule about them; without a supervisor the command only says so. The TPM
+//! itself is spoken with by `tpm qualify` alone.
 
 mod client;
+mod qualify;
 mod show;
 
 use std::ffi::OsString;
@@ -40,6 +42,18 @@ enum Command {
         #[command(subcommand)]
         command: LicenseCommand,
     },
+    /// The TPM of this box.
+    Tpm {
+        #[command(subcommand)]
+        command: TpmCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum TpmCommand {
+    /// Tries whether this TPM can be trusted with licenses: see docs/qualify-a-tpm.md. Ends
+    /// with 0 if it is fit, 1 if it is not, 2 if it was not tried.
+    Qualify(qualify::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,6 +106,8 @@ enum CommandError {
     Print(#[from] io::Error),
     #[error("the supervisor's answer is not understood")]
     Answer(#[from] serde_json::Error),
+    #[error("the TPM can't be tried ({})", .0.code())]
+    Tpm(#[from] sealgate_tpm::TpmError),
 }
 
 /// The supervisor said no.
@@ -128,9 +144,14 @@ pub fn status(
             };
         }
     };
-    let Command::License { command } = arguments.command;
-    match license(&arguments.socket, command, out) {
-        Ok(()) => 0,
+    let done = match arguments.command {
+        Command::License { command } => license(&arguments.socket, command, out).map(|()| 0),
+        Command::Tpm {
+            command: TpmCommand::Qualify(arguments),
+        } => qualify::run(&arguments, out, say),
+    };
+    match done {
+        Ok(status) => status,
         Err(CommandError::Ask(AskError::Refused { problem, body })) => {
             let _ = match body {
                 Some(json) => writeln!(out, "{json}"),

@@ -146,3 +146,31 @@ fn room(bench: &Bench, folder: &Path, shutdown: &Shutdown) -> Arc<dyn LicenseRoo
     };
     Arc::new(License::new(desk, cameras, store, clock, identity))
 }
+
+/// The command speaks with the TPM itself here; nothing else has to run.
+#[test]
+fn a_tpm_is_qualified_on_the_bench() {
+    let swtpm = sealgate_tests::swtpm::Swtpm::start_fresh().unwrap();
+    let run = |tpm: &str, more: &[&str]| {
+        let mut arguments = vec!["sealgate", "tpm", "qualify", "--tpm", tpm];
+        arguments.extend(more);
+        let (mut out, mut said) = (Vec::new(), Vec::new());
+        let status = sealgate_cli::status(arguments, &mut out, &mut said);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status, text(out), text(said))
+    };
+    let address = swtpm.address().to_string();
+    let (status, out, said) = run(&address, &["--json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((status, report["verdict"].as_str()), (0, Some("remark")));
+    assert!(said.contains("trying counter_across_undefine"), "{said}");
+    let (_, text, _) = run(&address, &[]);
+    assert!(text.contains("fit for licenses"), "{text}");
+
+    let (status, out, said) = run("device:/dev/no-such-tpm", &[]);
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert!(said.contains("SG-TPM-001"), "{said}");
+    let (status, _, said) = run("nonsense", &[]);
+    assert_eq!(status, 2);
+    assert!(said.contains("nonsense"), "{said}");
+}
