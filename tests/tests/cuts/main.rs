@@ -12,5 +12,9 @@
 #[path = "../tpm/bench.rs"]
 mod bench;
 mod disk_errors;
+#[allow(dead_code, reason = "shared with the tests of the TPM")]
+#[path = "../tpm/proxy.rs"]
+mod proxy;
 mod stage;
 mod system_calls;
+mod tpm_kills;

@@ -19,6 +19,8 @@ pub enum Reaction {
     First(Vec<u8>),
     /// The TPM answers, and one bit of that changes.
     Flip(usize),
+    /// The TPM answers; then this happens, and the answer never arrives.
+    Cut(Box<dyn FnOnce() + Send>),
 }
 
 type Hook = Box<dyn FnMut(u32, &[u8]) -> Reaction + Send>;
@@ -119,6 +121,12 @@ fn serve(mut client: TcpStream, behind: u16, hook: &Mutex<Hook>) -> std::io::Res
             Reaction::First(first) => {
                 ask(&first)?;
                 ask(&command)?
+            }
+            Reaction::Cut(then) => {
+                let answered = ask(&command);
+                then();
+                answered?;
+                return Ok(());
             }
             Reaction::Flip(bit) => {
                 let mut answer = ask(&command)?;
