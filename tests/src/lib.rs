@@ -14,6 +14,7 @@ pub mod never_deactivates;
 pub mod power_cuts;
 pub mod qemu;
 pub mod strace;
+pub mod supervisor_kills;
 pub mod swtpm;
 pub mod tour;
 pub mod world;

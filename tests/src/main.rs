@@ -13,6 +13,7 @@ use sealgate_tests::journey::{self, Break};
 use sealgate_tests::model::{Configuration, configurations};
 use sealgate_tests::never_deactivates;
 use sealgate_tests::power_cuts;
+use sealgate_tests::supervisor_kills;
 use sealgate_tests::tour;
 use sealgate_tests::world::namespaces::remove_orphans;
 use sealgate_tests::world::process::last_lines;
@@ -33,6 +34,8 @@ enum Command {
     NeverDeactivates(NeverDeactivates),
     /// Records the disk's writes of an import, and replays each moment's power loss.
     PowerCuts(PowerCuts),
+    /// Kills the supervisor (as plain processes) again and again while it imports a license.
+    SupervisorKills(SupervisorKills),
     /// One import into a license folder; for tests that cut it short.
     #[command(hide = true)]
     ImportOnce(ImportOnce),
@@ -162,6 +165,16 @@ struct PowerCuts {
     keep: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct SupervisorKills {
+    /// The repository's build folder.
+    #[arg(long, default_value = "build")]
+    build: PathBuf,
+    /// How often.
+    #[arg(long, default_value_t = 24)]
+    kills: u32,
+}
+
 #[tokio::main]
 async fn run(command: Command) -> Result<ExitCode> {
     match command {
@@ -180,6 +193,17 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::PowerCuts(arguments) => {
             in_a_folder(&arguments.build, arguments.keep, async |places| {
                 power_cuts(&arguments, places).await
+            })
+            .await
+        }
+        Command::SupervisorKills(arguments) => {
+            in_a_folder(&arguments.build, false, async |places| {
+                let tally = supervisor_kills::play(places, arguments.kills).await?;
+                println!(
+                    "{} kills: {} old, {} new, none without a license",
+                    arguments.kills, tally.old, tally.new
+                );
+                Ok(ExitCode::SUCCESS)
             })
             .await
         }

@@ -217,6 +217,30 @@ impl HostBox {
         Process::start("supervisor", &command, &self.console())
     }
 
+    /// Kills the supervisor; everything else goes on.
+    ///
+    /// # Errors
+    /// The box is off.
+    pub fn kill_supervisor(&mut self) -> Result<()> {
+        let running = self.running.as_mut().context("the box is off")?;
+        running.supervisor.cut_off();
+        Ok(())
+    }
+
+    /// Starts the supervisor again, as its unit does.
+    ///
+    /// # Errors
+    /// The box is off, or it does not start.
+    pub fn start_supervisor_again(&mut self) -> Result<()> {
+        let running = self.running.as_ref().context("the box is off")?;
+        let config = self.folder.join("supervisor.toml");
+        let supervisor = self.start_supervisor(&running.namespace, &config)?;
+        if let Some(running) = &mut self.running {
+            running.supervisor = supervisor;
+        }
+        Ok(())
+    }
+
     /// The image's own settings of the kernel, as far as a namespace has them.
     fn apply_kernel_parameters(&self, namespace: &Namespace) -> Result<()> {
         let file = Path::new(env!("CARGO_MANIFEST_DIR"))

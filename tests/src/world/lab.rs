@@ -322,7 +322,7 @@ impl Lab {
     }
 }
 
-pub(super) fn tpm_folder(places: &Places, choice: TpmChoice) -> Option<PathBuf> {
+pub(crate) fn tpm_folder(places: &Places, choice: TpmChoice) -> Option<PathBuf> {
     match choice {
         TpmChoice::Own => Some(places.run.join("tpm-own")),
         TpmChoice::Another => Some(places.run.join("tpm-another")),

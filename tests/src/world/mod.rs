@@ -3,7 +3,7 @@
 pub mod another_box;
 pub mod cameras;
 pub mod host_box;
-mod lab;
+pub(crate) mod lab;
 pub mod licensed_vm;
 pub mod namespaces;
 pub mod portal;
