@@ -1,20 +1,21 @@
 //! Licenses that end.
 //!
 //! A license with an end is charged until then, and no longer: nothing has to come back
-//! from the box. That is safe because the box measures time by its TPM: it takes no
-//! instant before `issued_at` plus what the TPM's clock has counted since the request, so
-//! setting its clock back gains nothing while it runs. A box that is kept switched off
-//! keeps the running time it has not used; what it can use in all is never more than the
-//! channels times the days that were charged. TPM2_Clear sets the TPM's clock back, so a
-//! license with an end has no grace: it has to be issued again, with the same end.
+//! from the box. The box measures time by its TPM: below a floor that rises with the TPM's
+//! clock it takes no instant, so setting its clock back gains nothing while it runs. A box
+//! that is kept switched off keeps the running time it has not used. So what it can use in
+//! all is the channels times the days that were charged, but for what the floor leaves open
+//! (`docs/decisions/0007-a-floor-under-the-clock.md`): a tolerance for slow TPM clocks, and
+//! 30 days, once, where the stored floor was deleted. TPM2_Clear sets the TPM's clock back,
+//! so a license with an end has no grace: it has to be issued again, with the same end.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Counts;
 
-/// How long after a license's end its charge stays, in seconds: no box uses it longer
-/// than that, however its clock stands.
+/// How long after a license's end its charge stays, in seconds: what an honest box's clock
+/// may be off.
 pub const TERM_SLACK_S: i64 = 24 * 3600;
 
 /// Until when a license gives something.

@@ -131,6 +131,28 @@ fn a_pending_file_that_can_never_be_imported_is_dropped() {
     assert!(!bench.has("pending.lic"));
 }
 
+/// The disk takes no writes when the box starts again, in the middle of an import.
+#[test]
+fn a_disk_that_takes_no_writes_after_the_cut() {
+    let (bench, second) = about_to_import();
+    bench.put("pending.lic", &second.text);
+    raise(&bench, 3);
+    // Nothing can be renamed onto a folder with something in it.
+    let active = bench.disk.path().join("active.lic");
+    let old = std::fs::read(&active).unwrap();
+    std::fs::remove_file(&active).unwrap();
+    std::fs::create_dir_all(active.join("in the way")).unwrap();
+    for _ in 0..2 {
+        let outcome = bench.start().boot();
+        let bound = outcome.bound.expect("the pending license holds");
+        assert_eq!(bound.entitlements().camera_channels(), 16);
+        assert!(bench.has("pending.lic"));
+    }
+    std::fs::remove_dir_all(&active).unwrap();
+    std::fs::write(&active, old).unwrap();
+    finishes(&bench, &second, second.to);
+}
+
 /// The TPM is unplugged while the counter is being raised.
 #[test]
 fn a_tpm_that_dies_within_an_import_loses_nothing() {

@@ -145,7 +145,10 @@ impl LicenseBox {
         if self.roll_forward(&mut tpm)? {
             outcome.counter = Some(tpm.counter()?);
         }
-        let license = self.stored_license()?;
+        let license = match self.pending_in_force(&mut tpm)? {
+            Some(license) => license,
+            None => self.stored_license()?,
+        };
         let bound = self.bind(&mut tpm, &license)?;
         outcome.counter = bound.tpm().map(|tpm| tpm.counter().counter);
         outcome.state = self.state_of(&bound);
@@ -198,6 +201,20 @@ impl LicenseBox {
         self.files
             .reduced()
             .is_some_and(|note| !note.proven && Some(note.to) == to)
+    }
+
+    /// The pending license, where only its last step is missing: the counter is raised, and
+    /// the disk takes no writes any more. The old license is over, so this is the one.
+    fn pending_in_force(&self, tpm: &mut Tpm) -> Result<Option<VerifiedLicense>, TpmError> {
+        let pending = self.files.pending().ok().flatten();
+        let Some(license) = pending.and_then(|pending| self.verify_active(&pending).ok()) else {
+            return Ok(None);
+        };
+        let counter = tpm.counter()?;
+        let plan = license.roll_forward_check(counter);
+        Ok(plan
+            .is_ok_and(|plan| plan.increments == 0)
+            .then_some(license))
     }
 
     /// The license in use, as the vendor issued it.
