@@ -2,7 +2,8 @@
 //!
 //! `SEALGATE_LOOK=127.0.0.1:9443 cargo nextest run -p sealgate-web --run-ignored only look`
 //! serves until Ctrl-C; the set-up code is `ABCD-EFGH`, the password `correct horse battery`.
-//! `SEALGATE_LOOK_STATE` is `fresh`, `unlicensed` (usual) or `licensed`;
+//! `SEALGATE_LOOK_STATE` is `fresh`, `unlicensed` (usual), `licensed` or `clock` (a date to
+//! confirm, and notices beside the state);
 //! `SEALGATE_LOOK_VIDEO` names a fragmented MP4 file (H.264 baseline) for the live page.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -59,6 +60,13 @@ async fn look() {
     if state == "licensed" {
         *fake.license.lock().unwrap() = licensed(1);
         fake.assign(CAMERA_A.parse().unwrap(), None).await.unwrap();
+    }
+    if state == "clock" {
+        let words = |code| sealgate_words::catalog::find(code).unwrap().problem(&[]);
+        let mut view = licensed(1);
+        view.state = words("SG-STA-018");
+        view.notices = ["SG-STA-022", "SG-STA-028"].map(words).into();
+        *fake.license.lock().unwrap() = view;
     }
     if let Ok(path) = std::env::var("SEALGATE_LOOK_VIDEO") {
         let mime_type = "video/mp4; codecs=\"avc1.42c01e\"";
