@@ -25,7 +25,7 @@ MAX_BYTES = 1_048_576
 PREFIX = "application/vnd.sealgate."
 KINDS = {
     f"{PREFIX}{kind}.v1+json": kind
-    for kind in ("license", "request", "vendor-key", "revocation-list")
+    for kind in ("license", "request", "statement", "vendor-key", "revocation-list")
 }
 AK_FIXED = bytes.fromhex("0023000b000504720000001000 18000b00030010".replace(" ", ""))
 COUNTER_NAME = b"\x00\x0b" + hashlib.sha256(
@@ -200,15 +200,18 @@ def revocation_list(envelope, roots):
 # Sections 3 and 4: the license.
 
 
+def listed_mac(text):
+    need(isinstance(text, str), "not a MAC")
+    digits = "".join(c for c in text.strip() if c not in ":-.")
+    need(len(digits) == 12 and all(c in "0123456789abcdefABCDEF" for c in digits), "not a MAC")
+    mac = bytes.fromhex(digits)
+    need(any(mac) and not mac[0] & 1, "no camera's MAC")
+    return mac.hex(":")
+
+
 def entitlements(found):
     counts = {kind: integer(found, kind, 32) for kind in found if kind not in NOT_KINDS}
-    macs = []
-    for text in found.get("mac_list", []):
-        digits = "".join(c for c in text.strip() if c not in ":-.")
-        need(len(digits) == 12 and all(c in "0123456789abcdefABCDEF" for c in digits), "not a MAC")
-        mac = bytes.fromhex(digits)
-        need(any(mac) and not mac[0] & 1, "no camera's MAC")
-        macs.append(mac.hex(":"))
+    macs = [listed_mac(text) for text in found.get("mac_list", [])]
     packages = found.get("packages", [])
     need(all(isinstance(one, str) for one in packages), "not packages")
     return {"counts": counts, "mac_list": macs, "packages": packages}
@@ -343,16 +346,20 @@ def attested_counter(ak_public, attest, signature, qualifying):
     return {"counter": int.from_bytes(contents, "big"), "clock_ms": clock_ms, "ak": ak_name.hex()}
 
 
-def request(envelope, _roots):
-    payload = envelope.payload
-    ak_public = unbase64(payload.get("ak_public"))
+def signed_by_tpm(envelope):
+    ak_public = unbase64(envelope.payload.get("ak_public"))
     ak_name = (b"\x00\x0b" + hashlib.sha256(ak_public).digest()).hex()
     signatures = [sig for keyid, sig, _ in envelope.signatures if keyid == ak_name]
     need(signatures, "the attestation key did not sign")
     reader = Bytes(signatures[0])
     attest = reader.sized()
     qualifying = hashlib.sha256(envelope.signed).digest()
-    found = attested_counter(ak_public, attest, reader.data, qualifying)
+    return attested_counter(ak_public, attest, reader.data, qualifying)
+
+
+def request(envelope, _roots):
+    payload = envelope.payload
+    found = signed_by_tpm(envelope)
     nonce = unbase64(payload.get("nonce"), 32)
     name(payload.get("epoch_name"))
     time(payload.get("created_at"))
@@ -370,9 +377,42 @@ def request(envelope, _roots):
     }
 
 
+# Section 7: the statement.
+
+
+def statement(envelope, _roots):
+    payload = envelope.payload
+    found = signed_by_tpm(envelope)
+    time(payload.get("created_at"))
+    subject = get(payload, "subject", dict)
+    kind = get(subject, "kind", str)
+    if kind == "camera_replaced":
+        about = [
+            listed_mac(subject.get("old_mac")),
+            listed_mac(subject.get("new_mac")),
+            integer(subject, "number", 32),
+            unbase64(subject.get("previous_sha256"), 32).hex(),
+        ]
+    else:
+        need(kind == "clip", "another subject")
+        about = [
+            get(subject, "camera", str),
+            get(subject, "file", str),
+            *(subject.get(end) for end in ("from", "to") if time(subject.get(end))),
+            integer(subject, "size_bytes", 64),
+            unbase64(subject.get("sha256"), 32).hex(),
+        ]
+    return {
+        **found,
+        "box": [get(payload, name, str) for name in ("model", "serial", "firmware")],
+        "subject": [kind, *about],
+    }
+
+
 READERS = {
     "license": license_,
     "request": request,
+    "statement": statement,
     "vendor-key": certificate,
     "revocation-list": revocation_list,
 }

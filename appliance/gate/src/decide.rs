@@ -7,37 +7,42 @@ use sealgate_camera::{CameraId, MacAddress};
 use sealgate_license::binding::BoundLicense;
 
 use crate::rights::Rights;
-use crate::{Address, Assignment, Decision, Decisions, Fact, Places, Reason, Whereabouts};
+use crate::{
+    Address, Assignment, Brand, Decision, Decisions, Fact, Places, Reason, Replacement, Whereabouts,
+};
 
 /// Decides for every camera that is assigned or seen.
 ///
 /// `license` is what is in force: `None` while there is none, or while its state closes
-/// the gate. `assignments` are the owner's wishes, `facts` what the network shows now; a
-/// camera without a fact is not seen.
+/// the gate. `replacements` are the listed cameras that were replaced, in order.
+/// `assignments` are the owner's wishes, `facts` what the network shows now; a camera
+/// without a fact is not seen.
 pub fn decide(
     license: Option<&BoundLicense>,
+    replacements: &[Replacement],
     assignments: &[Assignment],
     facts: &[Fact],
 ) -> Decisions {
-    let rights = license.map(|license| Rights::of(license.entitlements()));
+    let rights = license.map(|license| Rights::of(license.entitlements(), replacements));
     decide_with(rights.as_ref(), assignments, facts)
 }
 
 /// The same for rights that may come from anywhere, as tests need it; not public, so that
 /// nothing but a bound license opens the gate.
 fn decide_with(rights: Option<&Rights>, assignments: &[Assignment], facts: &[Fact]) -> Decisions {
-    let whereabouts = merge(facts);
+    let seen = merge(facts);
     let queue = queue(assignments);
-    let assigned: BTreeSet<CameraId> = queue.iter().copied().collect();
-    let seen_only = whereabouts
-        .keys()
-        .filter(|camera| !assigned.contains(camera));
+    let assigned: BTreeSet<CameraId> = queue.iter().map(|(camera, _)| *camera).collect();
+    let seen_only = seen
+        .iter()
+        .filter(|(camera, _)| !assigned.contains(camera))
+        .map(|(camera, seen)| (camera, seen.brand));
 
     let Some(rights) = rights else {
         return Decisions {
             cameras: assigned
                 .iter()
-                .chain(seen_only)
+                .chain(seen_only.map(|(camera, _)| camera))
                 .map(|camera| (*camera, closed(Reason::NoLicense)))
                 .collect(),
             places: Places {
@@ -48,27 +53,30 @@ fn decide_with(rights: Option<&Rights>, assignments: &[Assignment], facts: &[Fac
     };
 
     let held = rights.hold(&queue);
-    let without_place = closed(if rights.only_listed() {
-        Reason::NotOnList
-    } else {
-        Reason::NoPlaceLeft
-    });
-    let mut cameras: BTreeMap<CameraId, Decision> = assigned
+    let without_place = |brand| {
+        closed(match brand {
+            _ if rights.only_listed() => Reason::NotOnList,
+            Brand::Own => Reason::NoPlaceLeft,
+            Brand::Other => Reason::NoOtherBrandPlace,
+        })
+    };
+    let mut cameras: BTreeMap<CameraId, Decision> = queue
         .iter()
-        .map(|camera| (*camera, without_place))
+        .map(|(camera, brand)| (*camera, without_place(*brand)))
         .collect();
     let mut taken = Taken::default();
     for camera in &held.cameras {
-        let decision = taken.place(*camera, whereabouts.get(camera).copied());
+        let whereabouts = seen.get(camera).map(|seen| seen.whereabouts);
+        let decision = taken.place(*camera, whereabouts);
         cameras.insert(*camera, decision);
     }
-    for camera in seen_only {
+    for (camera, brand) in seen_only {
         let own_place =
             rights.listed.contains(&camera.mac()) && !held.listed_used.contains(&camera.mac());
-        let decision = if own_place || held.general_free > 0 {
+        let decision = if own_place || held.has_room_for(brand) {
             closed(Reason::NotAssigned)
         } else {
-            without_place
+            without_place(brand)
         };
         cameras.insert(*camera, decision);
     }
@@ -81,6 +89,7 @@ fn decide_with(rights: Option<&Rights>, assignments: &[Assignment], facts: &[Fac
             used,
             free: total - used,
             waiting: count(assigned.len()) - used,
+            pools: held.pools,
         },
     }
 }
@@ -135,35 +144,52 @@ fn usable(Address { ip, port }: Address) -> bool {
         && !ip.is_broadcast()
 }
 
-/// The assigned cameras, the longest-held place first; a camera assigned twice counts once.
-pub(crate) fn queue(assignments: &[Assignment]) -> Vec<CameraId> {
-    let mut since = BTreeMap::new();
+/// The assigned cameras: those that the owner chose first, then the longest-held place; a
+/// camera assigned twice counts once.
+pub(crate) fn queue(assignments: &[Assignment]) -> Vec<(CameraId, Brand)> {
+    let mut by_camera: BTreeMap<CameraId, Assignment> = BTreeMap::new();
     for assignment in assignments {
-        since
+        by_camera
             .entry(assignment.camera)
-            .and_modify(|earliest: &mut i64| *earliest = (*earliest).min(assignment.since_utc_ms))
-            .or_insert(assignment.since_utc_ms);
+            .and_modify(|known| {
+                known.since_utc_ms = known.since_utc_ms.min(assignment.since_utc_ms);
+                known.preferred |= assignment.preferred;
+                known.brand = known.brand.max(assignment.brand);
+            })
+            .or_insert(*assignment);
     }
-    let mut queue: Vec<(i64, CameraId)> = since
+    let mut queue: Vec<Assignment> = by_camera.into_values().collect();
+    queue.sort_unstable_by_key(|place| (!place.preferred, place.since_utc_ms, place.camera));
+    queue
         .into_iter()
-        .map(|(camera, since_utc_ms)| (since_utc_ms, camera))
-        .collect();
-    queue.sort_unstable();
-    queue.into_iter().map(|(_, camera)| camera).collect()
+        .map(|place| (place.camera, place.brand))
+        .collect()
 }
 
-/// One fact for each camera; facts that contradict each other are a conflict.
-fn merge(facts: &[Fact]) -> BTreeMap<CameraId, Whereabouts> {
-    let mut merged = BTreeMap::new();
+/// What the network shows of one camera.
+#[derive(Clone, Copy)]
+struct Seen {
+    whereabouts: Whereabouts,
+    brand: Brand,
+}
+
+/// One view of each camera; facts that contradict each other are a conflict.
+fn merge(facts: &[Fact]) -> BTreeMap<CameraId, Seen> {
+    let mut merged: BTreeMap<CameraId, Seen> = BTreeMap::new();
     for fact in facts {
+        let seen = Seen {
+            whereabouts: fact.whereabouts,
+            brand: fact.brand,
+        };
         merged
             .entry(fact.camera)
             .and_modify(|known| {
-                if *known != fact.whereabouts {
-                    *known = Whereabouts::Conflict { incumbent: None };
+                known.brand = known.brand.max(fact.brand);
+                if known.whereabouts != fact.whereabouts {
+                    known.whereabouts = Whereabouts::Conflict { incumbent: None };
                 }
             })
-            .or_insert(fact.whereabouts);
+            .or_insert(seen);
     }
     merged
 }

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use sealgate_camera::{CameraId, MacAddress};
 
 use super::*;
+use crate::{Pool, Pools};
 
 fn camera(n: u8) -> CameraId {
     CameraId::first_source(MacAddress::from_octets([2, 0, 0, 0, 0, n]).unwrap())
@@ -26,6 +27,7 @@ fn at(n: u8, ip: u8) -> Fact {
     Fact {
         camera: camera(n),
         whereabouts: Whereabouts::Resolved(address(ip)),
+        brand: Brand::Own,
     }
 }
 
@@ -33,13 +35,22 @@ fn since(n: u8, since_utc_ms: i64) -> Assignment {
     Assignment {
         camera: camera(n),
         since_utc_ms,
+        preferred: false,
+        brand: Brand::Own,
+    }
+}
+
+fn of_other_brand(assignment: Assignment) -> Assignment {
+    Assignment {
+        brand: Brand::Other,
+        ..assignment
     }
 }
 
 fn rights(places: u32) -> Rights {
     Rights {
         general: places,
-        listed: BTreeSet::new(),
+        ..Rights::default()
     }
 }
 
@@ -68,7 +79,7 @@ fn check(rights: Option<Rights>, assignments: &[Assignment], facts: &[Fact], exp
 #[test]
 fn without_a_license_everything_is_closed() {
     assert_eq!(
-        decide(None, &[since(1, 0)], &[at(1, 11), at(2, 12)])
+        decide(None, &[], &[since(1, 0)], &[at(1, 11), at(2, 12)])
             .cameras
             .values()
             .map(|decision| decision.reason())
@@ -107,6 +118,10 @@ fn an_absent_camera_keeps_its_place() {
         used: 2,
         free: 1,
         waiting: 0,
+        pools: Pools {
+            camera: Pool { total: 3, used: 2 },
+            ..Pools::default()
+        },
     };
     assert_eq!(decisions.places, expected);
 }
@@ -117,6 +132,7 @@ fn where_a_camera_is_decides_too() {
         let fact = Fact {
             camera: camera(1),
             whereabouts,
+            brand: Brand::Own,
         };
         picture(&decide_with(Some(&rights(1)), &[since(1, 0)], &[fact]))
     };
@@ -158,13 +174,14 @@ fn sources_behind_one_mac_need_a_place_each_and_share_its_address() {
         Fact {
             camera: second,
             whereabouts: Whereabouts::Resolved(address(11)),
+            brand: Brand::Own,
         },
     ];
     let assignments = [
         since(1, 1),
         Assignment {
             camera: second,
-            since_utc_ms: 2,
+            ..since(1, 2)
         },
     ];
     check(Some(rights(1)), &assignments, &facts, "+2");
@@ -175,6 +192,7 @@ fn listing(general: u32, listed: &[u8]) -> Rights {
     Rights {
         general,
         listed: listed.iter().map(|n| camera(*n).mac()).collect(),
+        ..Rights::default()
     }
 }
 
@@ -202,6 +220,11 @@ fn a_listed_camera_leaves_the_general_places_to_others() {
         used: 1,
         free: 1,
         waiting: 2,
+        pools: Pools {
+            camera: Pool { total: 1, used: 1 },
+            listed: Pool { total: 1, used: 0 },
+            ..Pools::default()
+        },
     };
     assert_eq!(decisions.places, expected);
 }
@@ -214,17 +237,70 @@ fn a_listed_place_is_for_one_source() {
         Fact {
             camera: second,
             whereabouts: Whereabouts::Resolved(address(11)),
+            brand: Brand::Own,
         },
     ];
     let assignments = [
         since(1, 1),
         Assignment {
             camera: second,
-            since_utc_ms: 2,
+            ..since(1, 2)
         },
     ];
     check(Some(listing(0, &[1])), &assignments, &facts, "+9");
     check(Some(listing(1, &[1])), &assignments, &facts, "++");
+}
+
+#[test]
+fn each_brand_has_channels_of_its_own() {
+    let facts = [at(1, 11), at(2, 12), at(3, 13)];
+    let decided = check;
+    let check = |(general, other, other_free), assignments: &[Assignment], expected: &str| {
+        let rights = Rights {
+            general,
+            other,
+            other_free,
+            ..Rights::default()
+        };
+        check(Some(rights), assignments, &facts, expected);
+    };
+    let [one, two, three] = [since(1, 1), since(2, 2), since(3, 3)];
+    let others = [one, two, three].map(of_other_brand);
+    // Camera channels are for own-brand cameras, free ones for the others.
+    check((3, 0, 0), &others, "000");
+    check((3, 0, 2), &others, "++0");
+    check((0, 0, 3), &[one, two, three], "222");
+    // Bought other-brand channels are for both, and nobody takes one before his own are used.
+    check((1, 1, 1), &[one, of_other_brand(two), three], "+++");
+    check((1, 1, 1), &others, "++0");
+    check((1, 1, 0), &[one, two, of_other_brand(three)], "++0");
+    // What is only seen is told whether there is room for its brand.
+    check((1, 0, 1), &[one], "+22");
+    check((1, 1, 0), &[one], "+88");
+    let other_seen = [Fact {
+        brand: Brand::Other,
+        ..at(2, 12)
+    }];
+    let room = |general, other_free| Rights {
+        general,
+        other_free,
+        ..Rights::default()
+    };
+    decided(Some(room(1, 0)), &[], &other_seen, "0");
+    decided(Some(room(0, 1)), &[], &other_seen, "8");
+    decided(Some(room(0, 1)), &[of_other_brand(one)], &other_seen, "40");
+}
+
+#[test]
+fn the_owners_choice_goes_before_the_longest_held_place() {
+    let facts = [at(1, 11), at(2, 12), at(3, 13)];
+    let chosen = Assignment {
+        preferred: true,
+        ..since(3, 30)
+    };
+    let assignments = [since(1, 10), since(2, 20), chosen];
+    check(Some(rights(1)), &assignments, &facts, "22+");
+    check(Some(rights(2)), &assignments, &facts, "+2+");
 }
 
 #[test]
@@ -237,6 +313,7 @@ fn every_reason_is_in_the_order_of_its_code() {
         Reason::MacConflict,
         Reason::NotAssigned,
         Reason::NotOnList,
+        Reason::NoOtherBrandPlace,
     ];
     assert!(all.map(Reason::code).is_sorted());
 }
@@ -255,6 +332,15 @@ fn any_whereabouts() -> impl Strategy<Value = Whereabouts> {
     ]
 }
 
+fn any_brand() -> impl Strategy<Value = Brand> {
+    prop::sample::select(vec![Brand::Own, Brand::Other])
+}
+
+fn holding(rights: &Rights, assignments: &[Assignment]) -> BTreeSet<CameraId> {
+    let held = rights.hold(&queue(assignments));
+    held.cameras.into_iter().collect()
+}
+
 fn any_camera() -> impl Strategy<Value = CameraId> {
     (1_u8..7, 1_u8..3)
         .prop_map(|(mac, source)| CameraId::new(camera(mac).mac(), NonZeroU8::new(source).unwrap()))
@@ -267,7 +353,15 @@ fn any_rights() -> impl Strategy<Value = Option<Rights>> {
     ];
     prop::option::weighted(
         0.9,
-        (0_u32..6, listed).prop_map(|(general, listed)| Rights { general, listed }),
+        ((0_u32..6, 0_u32..3, 0_u32..3), listed).prop_map(
+            |((general, other, other_free), listed)| Rights {
+                general,
+                other,
+                other_free,
+                listed,
+                replacements_left: 0,
+            },
+        ),
     )
 }
 
@@ -278,13 +372,17 @@ proptest! {
     fn the_gate_never_opens_more_than_it_may(
         rights in any_rights(),
         assignments in prop::collection::vec(
-            (any_camera(), 0_i64..4)
-                .prop_map(|(camera, since_utc_ms)| Assignment { camera, since_utc_ms }),
+            (any_camera(), 0_i64..4, any::<bool>(), any_brand()).prop_map(
+                |(camera, since_utc_ms, preferred, brand)| Assignment {
+                    camera, since_utc_ms, preferred, brand,
+                },
+            ),
             0..12,
         ),
         facts in prop::collection::vec(
-            (any_camera(), any_whereabouts())
-                .prop_map(|(camera, whereabouts)| Fact { camera, whereabouts }),
+            (any_camera(), any_whereabouts(), any_brand()).prop_map(
+                |(camera, whereabouts, brand)| Fact { camera, whereabouts, brand },
+            ),
             0..12,
         ),
     ) {
@@ -303,7 +401,26 @@ proptest! {
             let on_list = |camera: &&CameraId| rights.listed.contains(&camera.mac());
             let own_places: BTreeSet<MacAddress> =
                 open.iter().filter(on_list).map(|camera| camera.mac()).collect();
-            prop_assert!(open.len() - own_places.len() <= rights.general as usize);
+            let brand_of = |camera: &CameraId| {
+                assignments
+                    .iter()
+                    .filter(|assignment| assignment.camera == *camera)
+                    .map(|assignment| assignment.brand)
+                    .max()
+            };
+            let mut own_place_of = own_places.clone();
+            let (others, own): (Vec<CameraId>, Vec<CameraId>) = open
+                .iter()
+                .copied()
+                .filter(|camera| !own_place_of.remove(&camera.mac()))
+                .partition(|camera| brand_of(camera) == Some(Brand::Other));
+            prop_assert!(own.len() <= (rights.general + rights.other) as usize);
+            prop_assert!(others.len() <= (rights.other_free + rights.other) as usize);
+            prop_assert!(
+                own.len().saturating_sub(rights.general as usize)
+                    + others.len().saturating_sub(rights.other_free as usize)
+                    <= rights.other as usize
+            );
             let general_only = Rights { listed: BTreeSet::new(), ..rights.clone() };
             let unlisted: Vec<Assignment> = assignments
                 .iter()
@@ -340,7 +457,7 @@ proptest! {
             // Only who was given a place, and is on the list if that is all there is.
             prop_assert!(assignments.iter().any(|assignment| assignment.camera == camera));
             let rights = rights.as_ref().unwrap();
-            prop_assert!(rights.general > 0 || rights.listed.contains(&mac));
+            prop_assert!(!rights.only_listed() || rights.listed.contains(&mac));
             // Only where the network says it is.
             let address = Address { ip, port };
             let told = if contested {
@@ -375,13 +492,14 @@ proptest! {
 
         // A larger license takes no place away.
         if let Some(rights) = &rights {
-            let larger = Rights { general: rights.general + 1, ..rights.clone() };
-            let wider = decide_with(Some(&larger), &assignments, &facts);
-            for (camera, decision) in &decisions.cameras {
-                let without_place = [Reason::NoPlaceLeft, Reason::NotOnList, Reason::NotAssigned];
-                if decision.reason().is_none_or(|reason| !without_place.contains(&reason)) {
-                    prop_assert_eq!(wider.cameras[camera], *decision);
-                }
+            for larger in [
+                Rights { general: rights.general + 1, ..rights.clone() },
+                Rights { other: rights.other + 1, ..rights.clone() },
+                Rights { other_free: rights.other_free + 1, ..rights.clone() },
+            ] {
+                let before = holding(rights, &assignments);
+                let after = holding(&larger, &assignments);
+                prop_assert!(before.is_subset(&after), "{before:?} {after:?}");
             }
         }
     }

@@ -38,6 +38,8 @@ pub enum Reason {
     NotAssigned,
     /// All places of the license are used.
     NoPlaceLeft,
+    /// Every place that a camera of another brand can hold is used.
+    NoOtherBrandPlace,
     /// The license is only for the cameras that it names: this is none of them, or a
     /// further video source of one.
     NotOnList,
@@ -60,6 +62,7 @@ impl Reason {
             Self::MacConflict => "SG-CAM-007",
             Self::NotAssigned => "SG-CAM-008",
             Self::NotOnList => "SG-CAM-009",
+            Self::NoOtherBrandPlace => "SG-CAM-030",
         }
     }
 }
@@ -75,6 +78,45 @@ pub struct Places {
     pub free: u32,
     /// Assigned cameras for which the license has no place.
     pub waiting: u32,
+    /// The same by the license's kinds.
+    pub pools: Pools,
+}
+
+/// Places by the kind of channel they come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Pools {
+    /// Camera channels.
+    pub camera: Pool,
+    /// Other-brand channels that were bought; own-brand cameras hold them once the camera
+    /// channels are used.
+    pub other_brand: Pool,
+    /// Other-brand channels that come free.
+    pub other_brand_free: Pool,
+    /// MAC addresses on the list.
+    pub listed: Pool,
+}
+
+/// Places of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Pool {
+    /// On the license.
+    pub total: u32,
+    /// Held by a camera.
+    pub used: u32,
+}
+
+impl Pool {
+    /// Held by nobody.
+    pub fn free(self) -> u32 {
+        self.total.saturating_sub(self.used)
+    }
+
+    /// Holds one more place, if there is one.
+    pub(crate) fn take(&mut self) -> bool {
+        let free = self.used < self.total;
+        self.used += u32::from(free);
+        free
+    }
 }
 
 /// Every camera that is assigned or seen, decided.

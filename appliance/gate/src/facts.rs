@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use sealgate_camera::CameraId;
+use sealgate_camera::{CameraId, MacAddress};
 
 /// A camera that its owner wants recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,28 @@ pub struct Assignment {
     /// When the owner gave it a place, in milliseconds of UTC since 1970. The longest-held
     /// places survive when a license shrinks.
     pub since_utc_ms: i64,
+    /// The owner chose that this camera stays before those that he did not choose.
+    pub preferred: bool,
+    /// Which of the license's channels it can hold, as it was settled when it was enrolled.
+    pub brand: Brand,
+}
+
+/// A broken camera's place went to another camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Replacement {
+    /// Had the place.
+    pub old: MacAddress,
+    /// Has it now.
+    pub new: MacAddress,
+}
+
+/// Whose make a camera is, as licenses tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Brand {
+    /// The vendor's own: holds a camera channel, or an other-brand channel that was bought.
+    Own,
+    /// Any other: holds an other-brand channel, the free ones first.
+    Other,
 }
 
 /// Where a camera serves its streams.
@@ -46,4 +68,6 @@ pub struct Fact {
     pub camera: CameraId,
     /// Where it is.
     pub whereabouts: Whereabouts,
+    /// Whose make it seems to be; for a camera that is assigned, the assignment's counts.
+    pub brand: Brand,
 }

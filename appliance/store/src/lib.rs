@@ -7,6 +7,8 @@
 
 mod audit;
 mod cameras;
+mod channels;
+mod credentials;
 mod error;
 mod migrations;
 mod settings;
@@ -21,7 +23,9 @@ use std::time::Duration;
 use rusqlite::{Connection, Params, Row};
 
 pub use audit::{AuditEntry, AuditRecord};
-pub use cameras::{Channel, KnownCamera};
+pub use cameras::KnownCamera;
+pub use channels::Channel;
+pub use credentials::Credential;
 pub use error::StoreError;
 pub use migrations::SCHEMA_VERSION;
 pub use users::{Session, User};
@@ -78,6 +82,18 @@ impl Store {
         self.connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one changing statement; gives how many rows it changed.
+    fn change(
+        &self,
+        operation: &'static str,
+        sql: &str,
+        params: impl Params,
+    ) -> Result<usize, StoreError> {
+        self.lock()
+            .execute(sql, params)
+            .map_err(StoreError::query(operation))
     }
 
     fn rows<T>(

@@ -6,7 +6,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::StoreError;
 
 /// In order; the first has number 1. Never edit one that was released: add another.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_channels.sql"),
+];
 
 /// The schema this version writes.
 pub const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
@@ -65,6 +68,25 @@ mod tests {
             Store::open(&path),
             Err(StoreError::NewerSchema { .. })
         ));
+    }
+
+    #[test]
+    fn a_channel_from_before_keeps_what_it_had() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        apply(&mut connection, 1, MIGRATIONS[0]).unwrap();
+        connection
+            .execute(
+                "INSERT INTO channel (camera_id, assigned_utc_ms, assigned_by)
+                 VALUES ('02000000000a-1', 5, 'owner')",
+                [],
+            )
+            .unwrap();
+        let store = Store::with(connection).unwrap();
+        let channels = store.channels().unwrap();
+        assert_eq!(channels.len(), 1);
+        assert_eq!(channels[0].assigned_utc_ms, 5);
+        assert!(!channels[0].preferred && !channels[0].other_brand);
+        assert_eq!(channels[0].settings, "{}");
     }
 
     #[test]

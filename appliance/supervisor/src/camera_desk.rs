@@ -11,14 +11,17 @@ use std::time::Duration;
 
 use sealgate_base::{Clock, Shutdown};
 use sealgate_camera::{CameraId, MacAddress};
-use sealgate_gate::{Address, Assignment, Decision, Decisions, Fact, Whereabouts, decide};
+use sealgate_gate::{Address, Assignment, Brand, Decision, Decisions, Fact, Whereabouts, decide};
 use sealgate_kernel_gate::{Admission, KernelGate, KernelGateError};
 use sealgate_lan::{Location, Sighting, locate};
+use sealgate_license::binding::BoundLicense;
+use sealgate_license::tpm_wire::TpmName;
 use sealgate_recorder_link::{DesiredCamera, DesiredSet, RecorderClient};
 use sealgate_store::{Channel, KnownCamera, Store, StoreError};
 use tokio::sync::watch;
 
 use crate::license_desk::Standing;
+use crate::replacements::Replacements;
 
 /// How often a round comes by itself: mends a flushed ruleset, tells a restarted recorder.
 const ROUND: Duration = Duration::from_secs(5);
@@ -70,8 +73,31 @@ pub struct Desk {
     pub sightings: watch::Receiver<Vec<Sighting>>,
     /// The license in force.
     pub license: watch::Receiver<Arc<Standing>>,
+    /// Places that moved from a broken camera to another.
+    pub replacements: Arc<Replacements>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What a channel is to the gate.
+pub fn assignment(channel: &Channel) -> Assignment {
+    Assignment {
+        camera: channel.camera,
+        since_utc_ms: channel.assigned_utc_ms,
+        preferred: channel.preferred,
+        brand: if channel.other_brand {
+            Brand::Other
+        } else {
+            Brand::Own
+        },
+    }
+}
+
+/// Whose statements about replaced cameras count under this license; anyone's under one
+/// that holds on any box.
+pub fn signer(bound: Option<&BoundLicense>) -> Option<TpmName> {
+    let tpm = bound.and_then(BoundLicense::tpm)?;
+    Some(tpm.binding().ak_name.clone())
 }
 
 /// Asks the desk for a round, and shows what the last one did.
@@ -197,15 +223,11 @@ impl Desk {
         .map_err(RoundError::Task)?
         .map_err(RoundError::Store)?;
 
-        let assignments: Vec<Assignment> = channels
-            .iter()
-            .map(|channel| Assignment {
-                camera: channel.camera,
-                since_utc_ms: channel.assigned_utc_ms,
-            })
-            .collect();
+        let assignments: Vec<Assignment> = channels.iter().map(assignment).collect();
         let facts = facts(&sightings, &channels);
-        let decisions = decide(standing.bound.as_ref(), &assignments, &facts);
+        let bound = standing.bound.as_ref();
+        let moves = self.replacements.moves(signer(bound));
+        let decisions = decide(bound, &moves, &assignments, &facts);
 
         let gate_in_force = self.carry_out(&admissions(&decisions)).await;
         // Where the kernel did not take the decision, only what it had taken before may
@@ -264,6 +286,7 @@ fn newly_seen(now: &[Sighting], before: &[Sighting]) -> Vec<KnownCamera> {
             known.mac == sighting.mac
                 && known.ip == sighting.ip
                 && known.name == sighting.name
+                && known.manufacturer == sighting.manufacturer
                 && known.model == sighting.model
                 && known.serial == sighting.serial
         })
@@ -274,6 +297,7 @@ fn newly_seen(now: &[Sighting], before: &[Sighting]) -> Vec<KnownCamera> {
             Some(KnownCamera {
                 id: CameraId::first_source(sighting.mac?),
                 name: sighting.name.clone(),
+                manufacturer: sighting.manufacturer.clone(),
                 model: sighting.model.clone(),
                 serial: sighting.serial.clone(),
                 ip: Some(sighting.ip),
@@ -314,6 +338,7 @@ fn facts(sightings: &[Sighting], channels: &[Channel]) -> Vec<Fact> {
             Some(Fact {
                 camera,
                 whereabouts,
+                brand: Brand::Own,
             })
         })
         .collect()

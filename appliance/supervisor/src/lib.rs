@@ -10,6 +10,7 @@ pub mod config;
 pub mod license;
 pub mod license_desk;
 mod passwords;
+pub mod replacements;
 pub mod rooms;
 mod setup_code;
 mod wiring;

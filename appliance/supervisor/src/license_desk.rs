@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sealgate_license::binding::BoundLicense;
+use sealgate_license::statement_document::{SignedStatement, Subject};
 use tokio::sync::{oneshot, watch};
 
 use crate::license::{
     BoxLicenses, CheckOutcome, ClockError, DongleStanding, ImportError, ImportReport, RequestError,
-    Verdict,
+    StatementError, Verdict,
 };
 
 /// What holds now.
@@ -35,6 +36,10 @@ enum Order {
         document: Vec<u8>,
         dry_run: bool,
         answer: oneshot::Sender<Result<ImportReport, ImportError>>,
+    },
+    State {
+        subject: Subject,
+        answer: oneshot::Sender<Result<SignedStatement, StatementError>>,
     },
     ConfirmClock {
         answer: oneshot::Sender<Result<(), ClockError>>,
@@ -114,6 +119,19 @@ impl LicenseDesk {
         result.await.map_err(|_| DeskClosed)
     }
 
+    /// Has the TPM sign what the box states.
+    ///
+    /// # Errors
+    /// The desk is closed; the inner result is the TPM's.
+    pub async fn state(
+        &self,
+        subject: Subject,
+    ) -> Result<Result<SignedStatement, StatementError>, DeskClosed> {
+        let (answer, result) = oneshot::channel();
+        self.order(Order::State { subject, answer })?;
+        result.await.map_err(|_| DeskClosed)
+    }
+
     /// A person says that the box's clock is right. The standing is up to date when this
     /// returns.
     ///
@@ -141,6 +159,7 @@ fn serve(
     loop {
         // The dongle is asked far more often than the TPM.
         let wait = until_check.min(license.next_dongle_check());
+        let waited_from = Instant::now();
         match inbox.recv_timeout(wait) {
             // Whoever asked may be gone; the work was done all the same.
             Ok(Order::Export {
@@ -163,6 +182,12 @@ fn serve(
                     publish(standing, license.check());
                 }
                 let _ = answer.send(report);
+            }
+            // Says nothing new about the license, so the next check is due as it was.
+            Ok(Order::State { subject, answer }) => {
+                let _ = answer.send(license.state(subject));
+                until_check = until_check.saturating_sub(waited_from.elapsed());
+                continue;
             }
             Ok(Order::ConfirmClock { answer }) => {
                 let confirmed = license.confirm_clock();

@@ -22,6 +22,7 @@ use crate::camera_desk::{self, Desk};
 use crate::config::Config;
 use crate::license::{BoxLicenses, BoxNames, LicenseBox, LicenseFiles};
 use crate::license_desk::LicenseDesk;
+use crate::replacements::Replacements;
 use crate::rooms::{Cameras, Gate, License, People, Video};
 use crate::setup_code::SetupCode;
 
@@ -73,6 +74,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let tls_folder = config.identity.data_dir.join("tls");
     create_private_folder(&tls_folder)?;
     create_private_folder(&config.identity.state_dir.join("license"))?;
+    let journal_folder = config.identity.state_dir.join("replacements");
+    create_private_folder(&journal_folder)?;
+    let replacements = Arc::new(Replacements::read(journal_folder));
     let tls = TlsMaterial::load_or_create(&tls_folder, &names(&identity))?;
     announce(&config, &people, &tls);
 
@@ -111,6 +115,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
             recorder: recorder.clone(),
             sightings: lan.sightings(),
             license: license.watch(),
+            replacements: Arc::clone(&replacements),
             clock: Arc::clone(&clock),
         },
         shutdown.clone(),
@@ -122,8 +127,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         sign_in: people.clone(),
         sessions: people,
         license: Arc::new(License::new(
-            license,
+            license.clone(),
             desk.clone(),
+            Arc::clone(&replacements),
             Arc::clone(&store),
             Arc::clone(&clock),
             identity,
@@ -133,6 +139,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
             store,
             gate: Arc::clone(&gate),
             recorder,
+            license,
+            replacements,
             lan,
             clock: Arc::clone(&clock),
         }),

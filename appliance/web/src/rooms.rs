@@ -10,15 +10,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use sealgate_camera::{CameraId, StreamUrl};
+use sealgate_camera::{CameraId, MacAddress, StreamUrl};
 use sealgate_words::Problem;
 
 mod views;
 
 pub use views::{
-    CameraCounters, CameraState, CameraView, CounterView, FileDownload, GateCameraView, GateView,
-    ImportView, LicenseView, Places, RecordingHealth, RecordingStatus, RecordingView, SessionView,
-    StorageView, TpmView,
+    CameraCounters, CameraState, CameraVerdict, CameraView, CounterView, FileDownload,
+    GateCameraView, GateView, ImportView, LicenseView, Places, RecordingHealth, RecordingStatus,
+    RecordingView, ReplacementView, SessionView, StorageView, TpmView,
 };
 
 /// The name of the user that the first-start set-up creates.
@@ -188,6 +188,39 @@ pub trait CameraRoom: Send + Sync {
     /// # Errors
     /// `SG-CAM-004` for a camera this box never saw.
     async fn release(&self, camera: CameraId) -> Result<CameraView, Problem>;
+
+    /// Gives every camera that is seen and has no channel one, as long as there are places.
+    ///
+    /// # Errors
+    /// `SG-API-003` if the assignments could not be read; what hinders one camera is in its
+    /// verdict.
+    async fn assign_all(&self) -> Result<Vec<CameraVerdict>, Problem>;
+
+    /// Makes these cameras keep their places before all others, now and whenever there are
+    /// fewer places.
+    ///
+    /// # Errors
+    /// `SG-API-003` if the choice could not be written.
+    async fn prefer(&self, cameras: Vec<CameraId>) -> Result<(), Problem>;
+
+    /// Remembers the user name and the password that a camera wants; `None` forgets them.
+    ///
+    /// # Errors
+    /// `SG-API-003` if they could not be written.
+    async fn set_credential(
+        &self,
+        mac: MacAddress,
+        credential: Option<(String, String)>,
+    ) -> Result<(), Problem>;
+
+    /// Gives the channels of a broken camera to another, with name, age and settings.
+    ///
+    /// # Errors
+    /// `SG-CAM-031` to `SG-CAM-034`, and what [`assign`](Self::assign) says of the new one.
+    async fn replace(&self, old: MacAddress, new: MacAddress) -> Result<Vec<CameraView>, Problem>;
+
+    /// Every camera that was replaced, the oldest first.
+    fn replacements(&self) -> Vec<ReplacementView>;
 
     /// Looks for cameras at once instead of at the next round.
     ///

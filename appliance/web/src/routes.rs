@@ -4,7 +4,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use crate::api::{cameras, gate, license, live, metrics, recordings, sessions, status};
+use crate::api::{cameras, channels, gate, license, live, metrics, recordings, sessions, status};
 use crate::app::App;
 use crate::pages;
 
@@ -107,6 +107,13 @@ pub(crate) fn routes() -> Vec<Route> {
         route(POST, "/api/v1/cameras/discover", SignedIn, Api, cameras::discover),
         route(PUT, "/api/v1/channels/{camera}", SignedIn, Api, cameras::assign),
         route(DELETE, "/api/v1/channels/{camera}", SignedIn, Api, cameras::release),
+        route(POST, "/api/v1/cameras/assign-all", SignedIn, Api, channels::assign_all),
+        route(POST, "/api/v1/cameras/prefer", SignedIn, Api, channels::prefer),
+        route(PUT, "/api/v1/cameras/{mac}/credential", SignedIn, Api, channels::set_credential),
+        route(DELETE, "/api/v1/cameras/{mac}/credential", SignedIn, Api, channels::forget_credential),
+        route(POST, "/api/v1/cameras/{mac}/replace", SignedIn, Api, channels::replace),
+        route(GET, "/api/v1/replacements", SignedIn, Api, channels::replacements),
+        route(GET, "/api/v1/replacements/{number}", SignedIn, Api, channels::statement),
         route(GET, "/api/v1/gate", SignedIn, Api, gate::show),
         route(GET, "/api/v1/recordings", SignedIn, Api, recordings::list),
         route(GET, "/api/v1/recordings/{*file}", SignedIn, Api, recordings::download),

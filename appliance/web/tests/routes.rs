@@ -41,6 +41,11 @@ fn body(method: &Method, path: &str, csrf: &str) -> (&'static str, String) {
             format!(r#"{{"name":"owner","password":"{PASSWORD}"}}"#),
         ),
         ("POST", "/api/v1/license/import") => ("application/octet-stream", "abc".into()),
+        ("POST", "/api/v1/cameras/prefer") => (JSON, format!(r#"{{"cameras":["{CAMERA_A}"]}}"#)),
+        ("PUT", "/api/v1/cameras/{mac}/credential") => {
+            (JSON, r#"{"user":"admin","password":"s3cret"}"#.into())
+        }
+        ("POST", "/api/v1/cameras/{mac}/replace") => (JSON, r#"{"by":"02:00:00:00:0a:03"}"#.into()),
         ("POST", path) if !path.starts_with("/api/") => (FORM, format!("csrf={csrf}")),
         _ => (JSON, String::new()),
     }
@@ -56,6 +61,8 @@ async fn outcome(mut client: Client, method: &Method, path: &str, page: &str) ->
     let file = sealgate_pages::STYLE.file_name();
     let real = path
         .replace("{camera}", CAMERA_A)
+        .replace("{mac}", "02:00:00:00:00:0a")
+        .replace("{number}", "1")
         .replace("{file}", file)
         .replace("{*file}", fakes::RECORDING);
     let mut request = Request::builder()

@@ -27,6 +27,8 @@ pub enum DocumentKind {
     VendorKey,
     /// Which issuing keys sign no more, signed by a vendor root.
     RevocationList,
+    /// What a box states about something it did, `.sgs`.
+    Statement,
 }
 
 impl DocumentKind {
@@ -37,6 +39,7 @@ impl DocumentKind {
             Self::Request => "application/vnd.sealgate.request.v1+json",
             Self::VendorKey => "application/vnd.sealgate.vendor-key.v1+json",
             Self::RevocationList => "application/vnd.sealgate.revocation-list.v1+json",
+            Self::Statement => "application/vnd.sealgate.statement.v1+json",
         }
     }
 

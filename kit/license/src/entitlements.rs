@@ -30,6 +30,9 @@ pub mod kind {
     /// Data magnets.
     pub const DATA_MAGNET: &str = "data_magnet";
 
+    /// How often a listed camera that broke may be replaced by another.
+    pub const MAC_REPLACEMENT: &str = "mac_replacement";
+
     /// Every kind above with its name for people, in the order of display.
     pub const KNOWN: &[(&str, &str)] = &[
         (CAMERA, "Camera channels"),
@@ -42,6 +45,7 @@ pub mod kind {
         (TCP_TRIGGER, "TCP trigger"),
         (POS, "POS"),
         (DATA_MAGNET, "Data magnet"),
+        (MAC_REPLACEMENT, "Replacements of listed cameras"),
     ];
 
     /// The name for people; the key itself for a kind of a later version.

@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::attestation::{AttestationError, CounterEvidence, verify_counter};
-use crate::dsse::{DocumentError, DocumentKind, Envelope, EnvelopeSignature, pae, write_payload};
+use crate::attestation::{AttestationError, CounterEvidence};
+use crate::counter_signature::{self, CounterSignatureError};
+use crate::dsse::{DocumentError, DocumentKind, Envelope, write_payload};
 use crate::encoding;
-use crate::tpm_wire::{AkError, HashAlgorithm, TpmName, TpmPublic, WireError, check_ak};
+use crate::tpm_wire::{AkError, TpmName, TpmPublic, WireError};
 
 /// The endorsement key, with what its maker says about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,10 +106,6 @@ pub struct UnsignedRequest {
     bytes: Vec<u8>,
 }
 
-fn qualifying_data(payload: &[u8]) -> [u8; 32] {
-    Sha256::digest(pae(DocumentKind::Request.payload_type(), payload)).into()
-}
-
 impl UnsignedRequest {
     /// Fixes the payload's bytes.
     pub fn new(payload: RequestPayload) -> Self {
@@ -119,29 +116,21 @@ impl UnsignedRequest {
     /// What TPM2_NV_Certify of the counter has to be given: SHA-256 of the payload's
     /// pre-authentication encoding.
     pub fn qualifying_data(&self) -> [u8; 32] {
-        qualifying_data(&self.bytes)
+        counter_signature::qualifying_data(DocumentKind::Request, &self.bytes)
     }
 
     /// Adds what TPM2_NV_Certify returned: a TPMS_ATTEST (without its size) and a
     /// TPMT_SIGNATURE.
     pub fn sign(self, attest: &[u8], signature: &[u8]) -> Result<SignedRequest, WireError> {
-        let attest_size = u16::try_from(attest.len()).map_err(|_| WireError::TooLong {
-            field: "attestation",
-            bytes: attest.len(),
-            most: usize::from(u16::MAX),
-        })?;
-        let ak_name = TpmName::of(HashAlgorithm::Sha256, &[&self.payload.ak_public]);
-        let sig = [&attest_size.to_be_bytes(), attest, signature].concat();
+        let envelope = counter_signature::seal(
+            DocumentKind::Request,
+            self.bytes,
+            &self.payload.ak_public,
+            attest,
+            signature,
+        )?;
         Ok(SignedRequest {
-            envelope: Envelope {
-                payload_type: DocumentKind::Request.payload_type().to_owned(),
-                payload: self.bytes,
-                signatures: vec![EnvelopeSignature {
-                    keyid: ak_name.to_string(),
-                    sig,
-                    cert: None,
-                }],
-            },
+            envelope,
             payload: self.payload,
         })
     }
@@ -186,6 +175,17 @@ impl RequestError {
     }
 }
 
+impl From<CounterSignatureError> for RequestError {
+    fn from(error: CounterSignatureError) -> Self {
+        match error {
+            CounterSignatureError::OtherSigner => Self::OtherSigner,
+            CounterSignatureError::Signature(error) => Self::Signature(error),
+            CounterSignatureError::UnfitKey(error) => Self::UnfitAttestationKey(error),
+            CounterSignatureError::Attestation(error) => Self::Attestation(error),
+        }
+    }
+}
+
 /// A request file that could be read, or was just made. Nothing in it is proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedRequest {
@@ -225,23 +225,7 @@ impl SignedRequest {
     pub fn verify(&self) -> Result<VerifiedRequest, RequestError> {
         let ek = TpmPublic::parse(&self.payload.ek.public).map_err(RequestError::EndorsementKey)?;
         let ak = TpmPublic::parse(&self.payload.ak_public).map_err(RequestError::AttestationKey)?;
-        check_ak(&ak)?;
-        let keyid = ak.name().to_string();
-        let signature = self
-            .envelope
-            .signatures
-            .iter()
-            .find(|signature| signature.keyid == keyid)
-            .ok_or(RequestError::OtherSigner)?;
-        let (size, rest) = signature
-            .sig
-            .split_first_chunk()
-            .ok_or(RequestError::Signature(WireError::Short))?;
-        let (attest, tpm_signature) = rest
-            .split_at_checked(usize::from(u16::from_be_bytes(*size)))
-            .ok_or(RequestError::Signature(WireError::Short))?;
-        let qualifying = qualifying_data(&self.envelope.payload);
-        let counter = verify_counter(&ak, attest, tpm_signature, &qualifying)?;
+        let counter = counter_signature::check(DocumentKind::Request, &self.envelope, &ak)?;
         Ok(VerifiedRequest {
             request: self.clone(),
             counter,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use sealgate_license::license_document::SignedLicense;
 use sealgate_license::request_document::SignedRequest;
+use sealgate_license::statement_document::{SignedStatement, Subject};
 use sealgate_license::tpm_wire::TpmPublic;
 use sealgate_license::vendor::{
     Flavour, KeyCertificate, RevocationList, Revocations, VendorRootsFile, VerifiedRevocationList,
@@ -24,16 +25,22 @@ fn read(name: &str) -> String {
 }
 
 /// Every golden file, made from the fixed seeds in `support`.
-fn files() -> [(&'static str, String); 7] {
+fn files() -> [(&'static str, String); 9] {
     [
         ("l-2041.lic", support::license().to_text()),
         ("d-0007.lic", support::dongle_license().to_text()),
         ("m-0031.lic", support::mac_license().to_text()),
         ("revoked-keys.rev", support::revocation_list().to_text()),
         ("nvr-0207.req", support::request().to_text()),
+        ("clip.sgs", statement(support::clip())),
+        ("replaced.sgs", statement(support::replacement())),
         ("issuing-key.cert", support::certificate().to_text()),
         ("vendor-roots.json", support::roots_file().to_text()),
     ]
+}
+
+fn statement(subject: Subject) -> String {
+    support::statement_by(&support::ak(), subject).to_text()
 }
 
 #[test]
@@ -70,6 +77,10 @@ fn files_are_read_and_written_again_unchanged() {
     let request = SignedRequest::parse(read("nvr-0207.req")).unwrap();
     assert_eq!(request.to_text(), read("nvr-0207.req"));
     assert_eq!(*request.unverified_payload(), support::request_payload());
+    for name in ["clip.sgs", "replaced.sgs"] {
+        let statement = SignedStatement::parse(read(name)).unwrap();
+        assert_eq!(statement.to_text(), read(name));
+    }
     let certificate = KeyCertificate::parse(read("issuing-key.cert")).unwrap();
     assert_eq!(certificate.to_text(), read("issuing-key.cert"));
     let roots = VendorRootsFile::parse(read("vendor-roots.json")).unwrap();
@@ -99,6 +110,11 @@ fn files_verify() {
         .unwrap();
     assert_eq!(request.counter().counter, support::FROM);
     assert_eq!(request.to_text(), read("nvr-0207.req"));
+    for name in ["clip.sgs", "replaced.sgs"] {
+        let statement = SignedStatement::parse(read(name)).unwrap();
+        let evidence = statement.verify_of(&support::ak().public).unwrap();
+        assert_eq!(evidence.counter, support::FROM);
+    }
     let digest = "d63f2c8f70cc708dad551b2b5c59dd5af43e88abaf39efb436edf120e01fec84";
     assert_eq!(hex::encode(request.payload_sha256()), digest);
     assert_eq!(hex::encode(support::request().payload_sha256()), digest);

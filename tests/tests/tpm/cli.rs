@@ -6,6 +6,7 @@ use sealgate_base::{Clock, Shutdown};
 use sealgate_kernel_gate::{KernelGate, Nft};
 use sealgate_recorder_link::RecorderClient;
 use sealgate_store::Store;
+use sealgate_supervisor::replacements::Replacements;
 use sealgate_supervisor::{
     camera_desk::{self, Desk},
     license_desk::LicenseDesk,
@@ -127,6 +128,7 @@ fn room(bench: &Bench, folder: &Path, shutdown: &Shutdown) -> Arc<dyn LicenseRoo
         program: "/bin/false".into(),
         prefix: Vec::new(),
     });
+    let replacements = Arc::new(Replacements::read(folder.join("replacements")));
     let cameras = camera_desk::start(
         Desk {
             store: Arc::clone(&store),
@@ -134,6 +136,7 @@ fn room(bench: &Bench, folder: &Path, shutdown: &Shutdown) -> Arc<dyn LicenseRoo
             recorder: RecorderClient::new(folder.join("recorder.sock")),
             sightings,
             license: desk.watch(),
+            replacements: Arc::clone(&replacements),
             clock: Arc::clone(&clock),
         },
         shutdown.clone(),
@@ -144,7 +147,14 @@ fn room(bench: &Bench, folder: &Path, shutdown: &Shutdown) -> Arc<dyn LicenseRoo
         serial: "NVR-0193".to_owned(),
         firmware: "0.1.0".to_owned(),
     };
-    Arc::new(License::new(desk, cameras, store, clock, identity))
+    Arc::new(License::new(
+        desk,
+        cameras,
+        replacements,
+        store,
+        clock,
+        identity,
+    ))
 }
 
 /// The command speaks with the TPM itself here; nothing else has to run.

@@ -18,5 +18,6 @@ mod owner;
 mod proxy;
 mod qualify;
 mod request;
+mod statements;
 mod states;
 mod troubles;

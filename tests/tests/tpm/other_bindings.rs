@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sealgate_camera::{CameraId, MacAddress};
 use sealgate_dongle::{DongleErrorKind, DongleReader};
-use sealgate_gate::{Address, Assignment, Fact, Whereabouts, decide};
+use sealgate_gate::{Address, Assignment, Brand, Fact, Whereabouts, decide};
 use sealgate_license::{
     binding::BoundLicense,
     entitlements::Entitlements,
@@ -319,6 +319,8 @@ fn opened(bound: Option<&BoundLicense>, macs: &[&str]) -> Vec<String> {
         .map(|(since_utc_ms, mac)| Assignment {
             camera: camera(mac),
             since_utc_ms,
+            preferred: false,
+            brand: Brand::Own,
         })
         .collect();
     let facts: Vec<Fact> = (10..)
@@ -329,9 +331,10 @@ fn opened(bound: Option<&BoundLicense>, macs: &[&str]) -> Vec<String> {
                 ip: Ipv4Addr::new(192, 168, 77, last),
                 port: 554,
             }),
+            brand: Brand::Own,
         })
         .collect();
-    decide(bound, &assignments, &facts)
+    decide(bound, &[], &assignments, &facts)
         .open()
         .map(|(camera, _)| camera.mac().to_string())
         .collect()

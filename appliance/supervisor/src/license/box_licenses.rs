@@ -15,6 +15,7 @@ use sealgate_license::{
     entitlements::Entitlements,
     license_document::{Binding, SignedLicense},
     state::LicenseState,
+    statement_document::{SignedStatement, Subject},
 };
 
 use super::{
@@ -24,6 +25,7 @@ use super::{
     other_bindings::{OtherBindings, OthersOutcome},
     outcome::CheckOutcome,
     request::RequestError,
+    statement::StatementError,
     time::ClockError,
 };
 
@@ -92,6 +94,14 @@ impl BoxLicenses {
     /// The TPM's.
     pub fn export_request(&mut self, used: u32, wanted: u32) -> Result<String, RequestError> {
         self.tpm.export_request(used, wanted)
+    }
+
+    /// See [`LicenseBox::state`].
+    ///
+    /// # Errors
+    /// The TPM's.
+    pub fn state(&mut self, subject: Subject) -> Result<SignedStatement, StatementError> {
+        self.tpm.state(subject)
     }
 
     /// See [`LicenseBox::confirm_clock`].

@@ -18,6 +18,7 @@ mod other_bindings;
 mod outcome;
 mod request;
 mod revocations;
+mod statement;
 #[cfg(test)]
 mod table_doc;
 mod tether;
@@ -32,5 +33,6 @@ pub use import::{ImportError, ImportReport};
 pub use license_box::{BoxNames, LicenseBox};
 pub use outcome::CheckOutcome;
 pub use request::RequestError;
+pub use statement::StatementError;
 pub use time::ClockError;
 pub use words::{date, state_problem, tpm_problem};

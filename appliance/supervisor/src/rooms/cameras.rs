@@ -1,23 +1,24 @@
 //! Cameras and their channels for the pages.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use sealgate_base::Clock;
 use sealgate_camera::{CameraId, MacAddress, StreamUrl};
-use sealgate_gate::{Decision, Reason};
+use sealgate_gate::Reason;
 use sealgate_kernel_gate::KernelGate;
 use sealgate_lan::{LanHandle, Sighting, stream_urls};
-use sealgate_recorder_link::{CameraStatus, RecorderClient, SessionState};
-use sealgate_store::{AuditEntry, Channel, KnownCamera, Store};
-use sealgate_web::rooms::{
-    CameraCounters, CameraRoom, CameraState, CameraView, RecordingHealth, RecordingStatus,
-};
+use sealgate_recorder_link::RecorderClient;
+use sealgate_store::{AuditEntry, Channel, Credential, Store};
+use sealgate_web::rooms::{CameraCounters, CameraRoom, CameraVerdict, CameraView, ReplacementView};
 use sealgate_words::Problem;
 
-use crate::camera_desk::{DeskHandle, Picture};
+use crate::camera_desk::DeskHandle;
+use crate::license_desk::LicenseDesk;
+use crate::replacements::Replacements;
+use crate::rooms::camera_rows::Facts;
+use crate::rooms::replace::replacement_views;
 use crate::rooms::{blocking, entry};
 
 /// Cameras, seen and assigned.
@@ -32,17 +33,12 @@ pub struct Cameras {
     pub recorder: RecorderClient,
     /// Searches.
     pub lan: LanHandle,
+    /// Signs what is stated about replaced cameras.
+    pub license: LicenseDesk,
+    /// Cameras that were replaced.
+    pub replacements: Arc<Replacements>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-}
-
-/// What rows are made from.
-struct Facts {
-    picture: Arc<Picture>,
-    known: BTreeMap<CameraId, KnownCamera>,
-    traffic: BTreeMap<MacAddress, CameraCounters>,
-    recording: BTreeMap<CameraId, CameraStatus>,
-    interface: String,
 }
 
 impl Cameras {
@@ -90,7 +86,7 @@ impl Cameras {
         })
     }
 
-    async fn row(&self, camera: CameraId) -> Result<CameraView, Problem> {
+    pub(super) async fn row(&self, camera: CameraId) -> Result<CameraView, Problem> {
         let facts = self.facts().await?;
         if facts.cameras().contains(&camera) {
             Ok(facts.row(camera))
@@ -147,7 +143,81 @@ impl Cameras {
             .ok_or_else(|| entry("SG-CAM-005", &[("camera", &mac)]))
     }
 
-    async fn audit(&self, action: &'static str, camera: CameraId) -> Result<(), Problem> {
+    /// Gives a camera that can be asked, or whose stream is given, a channel.
+    async fn give_channel(
+        &self,
+        camera: CameraId,
+        stream: Option<StreamUrl>,
+    ) -> Result<(), Problem> {
+        let picture = self.desk.picture();
+        let has_channel = picture
+            .channels
+            .iter()
+            .any(|channel| channel.camera == camera);
+        if !has_channel {
+            self.check_room(camera)?;
+        }
+        let channel = self.channel_of(camera, stream).await?;
+        let store = Arc::clone(&self.store);
+        blocking("give the channel", move || store.assign(&channel)).await?;
+        self.audit("channel.assign", camera).await
+    }
+
+    /// Whether one more camera has a place; a camera that was told that it has none is
+    /// told so again.
+    fn check_room(&self, camera: CameraId) -> Result<(), Problem> {
+        let picture = self.desk.picture();
+        let places = picture.decisions.places;
+        let mac = camera.mac().to_string();
+        if places.total == 0 {
+            return Err(entry("SG-CAM-001", &[("camera", &mac)]));
+        }
+        let total = places.total.to_string();
+        let refused = |code| Err(entry(code, &[("camera", &mac), ("total", &total)]));
+        match picture
+            .decisions
+            .get(camera)
+            .and_then(|decision| decision.reason())
+        {
+            Some(
+                reason @ (Reason::NoPlaceLeft | Reason::NoOtherBrandPlace | Reason::NotOnList),
+            ) => refused(reason.code()),
+            _ if places.free == 0 => refused(Reason::NoPlaceLeft.code()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The channel that this camera would get now.
+    pub(super) async fn channel_of(
+        &self,
+        camera: CameraId,
+        stream: Option<StreamUrl>,
+    ) -> Result<Channel, Problem> {
+        let picture = self.desk.picture();
+        let sighting = picture
+            .sightings
+            .iter()
+            .find(|sighting| sighting.mac == Some(camera.mac()));
+        Ok(Channel {
+            camera,
+            stream_url: Some(self.stream_of(camera, sighting, stream).await?),
+            sub_stream_url: None,
+            assigned_utc_ms: self.clock.utc_ms(),
+            assigned_by: "owner".to_owned(),
+            pinned_model: sighting.and_then(|sighting| sighting.model.clone()),
+            pinned_serial: sighting.and_then(|sighting| sighting.serial.clone()),
+            name: None,
+            preferred: false,
+            other_brand: false,
+            settings: "{}".to_owned(),
+        })
+    }
+
+    pub(super) async fn audit(
+        &self,
+        action: &'static str,
+        camera: CameraId,
+    ) -> Result<(), Problem> {
         let store = Arc::clone(&self.store);
         let utc_ms = self.clock.utc_ms();
         blocking("keep the audit entry", move || {
@@ -161,118 +231,6 @@ impl Cameras {
             })
         })
         .await
-    }
-}
-
-impl Facts {
-    fn cameras(&self) -> BTreeSet<CameraId> {
-        let assigned = self.picture.channels.iter().map(|channel| channel.camera);
-        self.known
-            .keys()
-            .copied()
-            .chain(self.picture.decisions.cameras.keys().copied())
-            .chain(assigned)
-            .collect()
-    }
-
-    fn row(&self, camera: CameraId) -> CameraView {
-        let mac = camera.mac();
-        let sighting = self
-            .picture
-            .sightings
-            .iter()
-            .find(|sighting| sighting.mac == Some(mac));
-        let known = self.known.get(&camera);
-        let channel = self
-            .picture
-            .channels
-            .iter()
-            .find(|channel| channel.camera == camera);
-        let decision = self.picture.decisions.get(camera);
-        let seen_ip = sighting.map(|sighting| sighting.ip);
-        let (state, reason) = self.state(camera, decision, channel);
-        CameraView {
-            id: camera,
-            mac,
-            ip: seen_ip.or_else(|| known.and_then(|known| known.ip)),
-            name: sighting
-                .and_then(|sighting| sighting.name.clone())
-                .or_else(|| known.and_then(|known| known.name.clone())),
-            model: sighting
-                .and_then(|sighting| sighting.model.clone())
-                .or_else(|| known.and_then(|known| known.model.clone())),
-            interface: sighting
-                .map(|sighting| sighting.interface.clone())
-                .or_else(|| known.map(|known| known.interface.clone())),
-            state,
-            reason,
-            assigned: channel.is_some(),
-            recording: self.recording.get(&camera).map(health),
-            counters: self.traffic.get(&mac).copied().unwrap_or_default(),
-            stream_url: channel.and_then(|channel| shown_stream(channel, seen_ip)),
-        }
-    }
-
-    fn state(
-        &self,
-        camera: CameraId,
-        decision: Option<Decision>,
-        channel: Option<&Channel>,
-    ) -> (CameraState, Option<Problem>) {
-        let reason = match decision {
-            Some(Decision::Open { contested, .. }) if self.picture.gate_in_force => {
-                let problem = contested.then(|| self.words(camera, Reason::MacConflict));
-                return (CameraState::Admitted, problem);
-            }
-            // Decided, and the kernel has not taken it: closed until it does.
-            Some(Decision::Open { .. }) => {
-                return (CameraState::Refused, Some(entry("SG-CAM-010", &[])));
-            }
-            Some(Decision::Closed { reason }) => reason,
-            None => Reason::AddressUnknown,
-        };
-        let state = if channel.is_some() {
-            CameraState::Refused
-        } else {
-            CameraState::Found
-        };
-        (state, Some(self.words(camera, reason)))
-    }
-
-    fn words(&self, camera: CameraId, reason: Reason) -> Problem {
-        let places = self.picture.decisions.places;
-        entry(
-            reason.code(),
-            &[
-                ("camera", &camera.mac().to_string()),
-                ("total", &places.total.to_string()),
-                ("free", &places.free.to_string()),
-                ("interface", &self.interface),
-            ],
-        )
-    }
-}
-
-fn shown_stream(channel: &Channel, seen_ip: Option<Ipv4Addr>) -> Option<String> {
-    let stream = channel.stream_url.as_ref()?;
-    Some(match seen_ip {
-        Some(ip) => stream.at(ip).to_string(),
-        None => stream.to_string(),
-    })
-}
-
-fn health(status: &CameraStatus) -> RecordingHealth {
-    let (word, detail) = match &status.session {
-        SessionState::Connecting => (RecordingStatus::Connecting, None),
-        SessionState::Recording => (RecordingStatus::Recording, None),
-        SessionState::Waiting { reason, .. } => (RecordingStatus::Waiting, Some(reason.clone())),
-    };
-    RecordingHealth {
-        status: word,
-        detail,
-        frames: status.frames,
-        recorded_bytes: status.recorded_bytes,
-        newest_frame_utc_ms: status.newest_frame_utc_ms,
     }
 }
 
@@ -292,37 +250,66 @@ impl CameraRoom for Cameras {
         camera: CameraId,
         stream: Option<StreamUrl>,
     ) -> Result<CameraView, Problem> {
-        let picture = self.desk.picture();
-        let places = picture.decisions.places;
-        let has_channel = picture
-            .channels
-            .iter()
-            .any(|channel| channel.camera == camera);
-        let mac = camera.mac().to_string();
-        if !has_channel && places.total == 0 {
-            return Err(entry("SG-CAM-001", &[("camera", &mac)]));
-        }
-        if !has_channel && places.free == 0 {
-            let total = places.total.to_string();
-            return Err(entry("SG-CAM-002", &[("camera", &mac), ("total", &total)]));
-        }
-        let sighting = picture
-            .sightings
-            .iter()
-            .find(|sighting| sighting.mac == Some(camera.mac()));
-        let channel = Channel {
-            camera,
-            stream_url: Some(self.stream_of(camera, sighting, stream).await?),
-            assigned_utc_ms: self.clock.utc_ms(),
-            assigned_by: "owner".to_owned(),
-            pinned_model: sighting.and_then(|sighting| sighting.model.clone()),
-            pinned_serial: sighting.and_then(|sighting| sighting.serial.clone()),
-        };
-        let store = Arc::clone(&self.store);
-        blocking("give the channel", move || store.assign(&channel)).await?;
-        self.audit("channel.assign", camera).await?;
+        self.give_channel(camera, stream).await?;
         self.desk.decide_again().await;
         self.row(camera).await
+    }
+
+    async fn assign_all(&self) -> Result<Vec<CameraVerdict>, Problem> {
+        let facts = self.facts().await?;
+        let without = facts.cameras().into_iter().filter(|camera| {
+            let row = facts.row(*camera);
+            let seen = facts.picture.decisions.get(*camera).is_some();
+            seen && !row.assigned
+        });
+        let mut verdicts = Vec::new();
+        for camera in without {
+            let problem = match self.give_channel(camera, None).await {
+                Ok(()) => {
+                    // The next camera is told how many places are left now.
+                    self.desk.decide_again().await;
+                    None
+                }
+                Err(problem) => Some(problem),
+            };
+            verdicts.push(CameraVerdict { camera, problem });
+        }
+        Ok(verdicts)
+    }
+
+    async fn prefer(&self, cameras: Vec<CameraId>) -> Result<(), Problem> {
+        let store = Arc::clone(&self.store);
+        let chosen = cameras.clone();
+        blocking("choose who keeps a place", move || store.prefer(&chosen)).await?;
+        for camera in cameras {
+            self.audit("channel.prefer", camera).await?;
+        }
+        self.desk.decide_again().await;
+        Ok(())
+    }
+
+    async fn set_credential(
+        &self,
+        mac: MacAddress,
+        credential: Option<(String, String)>,
+    ) -> Result<(), Problem> {
+        let store = Arc::clone(&self.store);
+        let now = self.clock.utc_ms();
+        let credential = credential.map(|(user, password)| Credential { user, password });
+        blocking("remember a password", move || {
+            store.set_credential(mac, credential.as_ref(), now)
+        })
+        .await?;
+        self.audit("camera.credential", CameraId::first_source(mac))
+            .await
+    }
+
+    async fn replace(&self, old: MacAddress, new: MacAddress) -> Result<Vec<CameraView>, Problem> {
+        self.replace_camera(old, new).await
+    }
+
+    fn replacements(&self) -> Vec<ReplacementView> {
+        replacement_views(&self.replacements)
     }
 
     async fn release(&self, camera: CameraId) -> Result<CameraView, Problem> {

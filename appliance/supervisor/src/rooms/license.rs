@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sealgate_base::Clock;
 use sealgate_camera::CameraId;
-use sealgate_gate::{Assignment, holders, places_of};
+use sealgate_gate::{Assignment, Replacement, holders, places_of};
 use sealgate_license::binding::BoundLicense;
 use sealgate_license::license_document::{Binding, SignedLicense};
 use sealgate_license::state::LicenseState;
@@ -16,17 +16,19 @@ use sealgate_web::rooms::{
 };
 use sealgate_words::Problem;
 
-use crate::camera_desk::DeskHandle;
+use crate::camera_desk::{DeskHandle, assignment, signer};
 use crate::license::{
     CheckOutcome, ClockError, ImportError, ImportReport, date, state_problem, tpm_problem,
 };
 use crate::license_desk::{LicenseDesk, Standing};
+use crate::replacements::Replacements;
 use crate::rooms::{blocking, entry};
 
 /// The license, its import and its request.
 pub struct License {
     desk: LicenseDesk,
     cameras: DeskHandle,
+    replacements: Arc<Replacements>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     identity: BoxIdentity,
@@ -37,6 +39,7 @@ impl License {
     pub fn new(
         desk: LicenseDesk,
         cameras: DeskHandle,
+        replacements: Arc<Replacements>,
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         identity: BoxIdentity,
@@ -44,6 +47,7 @@ impl License {
         Self {
             desk,
             cameras,
+            replacements,
             store,
             clock,
             identity,
@@ -79,7 +83,7 @@ impl License {
         if !report.takes_effect {
             return Vec::new();
         }
-        let keep = holders(&report.after, &self.assignments());
+        let keep = holders(&report.after, &self.moves(), &self.assignments());
         let picture = self.cameras.picture();
         picture
             .decisions
@@ -89,13 +93,14 @@ impl License {
             .collect()
     }
 
+    fn moves(&self) -> Vec<Replacement> {
+        let standing = self.desk.standing();
+        self.replacements.moves(signer(standing.bound.as_ref()))
+    }
+
     fn assignments(&self) -> Vec<Assignment> {
         let picture = self.cameras.picture();
-        let assigned = picture.channels.iter().map(|channel| Assignment {
-            camera: channel.camera,
-            since_utc_ms: channel.assigned_utc_ms,
-        });
-        assigned.collect()
+        picture.channels.iter().map(assignment).collect()
     }
 
     fn problem(&self, error: &ImportError, document: &[u8]) -> Problem {
@@ -275,7 +280,7 @@ impl License {
             return before.clone();
         }
         let total = places_of(&report.after);
-        let holders = holders(&report.after, &self.assignments());
+        let holders = holders(&report.after, &self.moves(), &self.assignments());
         let used = u32::try_from(holders.len()).unwrap_or(u32::MAX);
         LicenseView {
             state: state_problem(&LicenseState::Active {

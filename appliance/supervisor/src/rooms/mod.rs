@@ -1,9 +1,11 @@
 //! What the pages ask, answered: one file per room of the box.
 
+mod camera_rows;
 mod cameras;
 mod gate;
 mod license;
 mod people;
+mod replace;
 mod video;
 
 pub use cameras::Cameras;

@@ -9,6 +9,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use crate::errors::{ApiProblem, missing};
 
 pub(crate) mod cameras;
+pub(crate) mod channels;
 pub(crate) mod gate;
 pub(crate) mod license;
 pub(crate) mod live;
@@ -45,6 +46,13 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
         cameras::discover,
         cameras::assign,
         cameras::release,
+        channels::assign_all,
+        channels::prefer,
+        channels::set_credential,
+        channels::forget_credential,
+        channels::replace,
+        channels::replacements,
+        channels::statement,
         gate::show,
         recordings::list,
         recordings::download,

@@ -125,6 +125,34 @@ pub struct CameraView {
     pub stream_url: Option<String>,
 }
 
+/// What became of one camera when many were given a channel.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct CameraVerdict {
+    /// Which camera.
+    #[schema(value_type = String)]
+    pub camera: CameraId,
+    /// Why it has none now; absent where it has one.
+    #[schema(value_type = Option<ProblemSchema>)]
+    pub problem: Option<Problem>,
+}
+
+/// A broken camera whose place went to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ReplacementView {
+    /// Counts the box's replacements, from 1.
+    pub number: u32,
+    /// The camera that had the place.
+    #[schema(value_type = String)]
+    pub old: MacAddress,
+    /// The camera that has it now.
+    #[schema(value_type = String)]
+    pub new: MacAddress,
+    /// When, milliseconds since the Unix epoch.
+    pub utc_ms: i64,
+    /// The statement about it, signed by the TPM: a file's text.
+    pub statement: String,
+}
+
 /// How far the gate lets a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use sealgate_base::{Clock, FakeClock, Shutdown, ShutdownTrigger};
-use sealgate_camera::{CameraId, StreamUrl};
+use sealgate_camera::{CameraId, MacAddress, StreamUrl};
 use sealgate_web::rooms::*;
 use sealgate_words::{Owner, Problem, catalog};
 
@@ -40,6 +40,8 @@ pub struct FakeBox {
     pub import: Mutex<Result<LicenseView, Problem>>,
     pub imported: Mutex<Vec<(usize, bool)>>,
     pub cameras: Mutex<Vec<CameraView>>,
+    pub preferred: Mutex<Vec<CameraId>>,
+    pub credentials: Mutex<HashMap<MacAddress, Option<(String, String)>>>,
     pub recorder: Mutex<Option<Problem>>,
     pub live: Mutex<Vec<LiveFrame>>,
     /// Between two frames; none sends them at once and then ends.
@@ -197,6 +199,8 @@ impl FakeBox {
             license: Mutex::new(unlicensed()),
             import: Mutex::new(Ok(licensed(0))),
             imported: Mutex::default(),
+            preferred: Mutex::default(),
+            credentials: Mutex::default(),
             cameras: Mutex::new(vec![
                 camera(CAMERA_A, "Dock 3", 11),
                 camera(CAMERA_B, "Gate", 12),
@@ -348,6 +352,51 @@ impl CameraRoom for FakeBox {
             camera.assigned = false;
             camera.recording = None;
         })
+    }
+
+    async fn assign_all(&self) -> Result<Vec<CameraVerdict>, Problem> {
+        let cameras = self.cameras.lock().unwrap().clone();
+        let mut verdicts = Vec::new();
+        for camera in cameras.iter().filter(|camera| !camera.assigned) {
+            let assigned = self.assign(camera.id, None).await;
+            verdicts.push(CameraVerdict {
+                camera: camera.id,
+                problem: assigned.err(),
+            });
+        }
+        Ok(verdicts)
+    }
+
+    async fn prefer(&self, cameras: Vec<CameraId>) -> Result<(), Problem> {
+        *self.preferred.lock().unwrap() = cameras;
+        Ok(())
+    }
+
+    async fn set_credential(
+        &self,
+        mac: MacAddress,
+        credential: Option<(String, String)>,
+    ) -> Result<(), Problem> {
+        self.credentials.lock().unwrap().insert(mac, credential);
+        Ok(())
+    }
+
+    async fn replace(&self, old: MacAddress, new: MacAddress) -> Result<Vec<CameraView>, Problem> {
+        let row = self.change(CameraId::first_source(old), |camera| {
+            camera.id = CameraId::first_source(new);
+            camera.mac = new;
+        })?;
+        Ok(vec![row])
+    }
+
+    fn replacements(&self) -> Vec<ReplacementView> {
+        vec![ReplacementView {
+            number: 1,
+            old: "02:00:00:00:0a:09".parse().unwrap(),
+            new: "02:00:00:00:0a:01".parse().unwrap(),
+            utc_ms: NOW_UTC_MS - 86_400_000,
+            statement: "{}\n".into(),
+        }]
     }
 
     async fn discover_now(&self) -> Result<(), Problem> {

@@ -16,6 +16,9 @@ use sealgate_license::request_document::{
     ChannelCounts, EndorsementKey, LicenseInUse, RequestPayload, SignedRequest, TpmDescription,
     UnsignedRequest, proof,
 };
+use sealgate_license::statement_document::{
+    SignedStatement, StatementPayload, Subject, UnsignedStatement,
+};
 use sealgate_license::tpm_wire::{
     AK_TEMPLATE, TpmName, TpmPublic, counter_name, endorsement_primary_qualified_name,
 };
@@ -317,6 +320,42 @@ pub fn request() -> SignedRequest {
     let unsigned = UnsignedRequest::new(request_payload());
     let certified = ak().certify(&unsigned.qualifying_data(), FROM);
     unsigned
+        .sign(&certified.attest, &certified.signature)
+        .unwrap()
+}
+
+pub fn clip() -> Subject {
+    Subject::Clip {
+        camera: "02000000000a-1".into(),
+        file: "Dock-2026-11-24.mp4".into(),
+        from: time("2026-11-24T05:03:38.123Z"),
+        to: time("2026-11-24T05:04:38Z"),
+        size_bytes: 22_500_000,
+        sha256: [7; 32],
+    }
+}
+
+pub fn replacement() -> Subject {
+    Subject::CameraReplaced {
+        old_mac: "02:00:00:00:00:0a".parse().unwrap(),
+        new_mac: "02:00:00:00:00:0b".parse().unwrap(),
+        number: 1,
+        previous_sha256: [0; 32],
+    }
+}
+
+pub fn statement_by(ak: &SoftwareAk, subject: Subject) -> SignedStatement {
+    let statement = UnsignedStatement::new(StatementPayload {
+        format_version: 1,
+        model: "SG-X86".into(),
+        serial: "NVR-0207".into(),
+        firmware: "1.0.0".into(),
+        ak_public: ak.public.as_bytes().to_vec(),
+        subject,
+        created_at: time("2026-11-24T10:00:00Z"),
+    });
+    let certified = ak.certify(&statement.qualifying_data(), FROM);
+    statement
         .sign(&certified.attest, &certified.signature)
         .unwrap()
 }

@@ -39,4 +39,18 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Update this software, then use the file again.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-DOC-006",
+        cause: "The TPM's signature in this statement does not hold: it was changed, or forged.",
+        effect: "It proves nothing; what it is about may be genuine all the same.",
+        cure: "Have the statement sent again as it was written, or make the export again.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-DOC-007",
+        cause: "This statement is another box's.",
+        effect: "It proves nothing about this box.",
+        cure: "Use the statement that came from this box.",
+        owner: Owner::You,
+    },
 ];

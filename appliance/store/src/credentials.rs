@@ -1,0 +1,99 @@
+//! Names and passwords that cameras want.
+
+use std::fmt;
+
+use rusqlite::{OptionalExtension, params};
+use sealgate_camera::MacAddress;
+
+use crate::{Store, StoreError};
+
+/// What a camera wants to be told. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential")
+    }
+}
+
+impl Store {
+    /// Remembers what this camera wants; `None` forgets it.
+    ///
+    /// # Errors
+    /// The database could not be written.
+    pub fn set_credential(
+        &self,
+        mac: MacAddress,
+        credential: Option<&Credential>,
+        now_utc_ms: i64,
+    ) -> Result<(), StoreError> {
+        let changed = match credential {
+            Some(Credential { user, password }) => self.change(
+                "remember a password",
+                "INSERT INTO credential (mac, user_name, password, set_utc_ms)
+                 VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (mac) DO UPDATE
+                 SET user_name = ?2, password = ?3, set_utc_ms = ?4",
+                params![mac.compact(), user, password, now_utc_ms],
+            ),
+            None => self.change(
+                "forget a password",
+                "DELETE FROM credential WHERE mac = ?1",
+                params![mac.compact()],
+            ),
+        };
+        changed.map(|_| ())
+    }
+
+    /// What this camera wants, as far as it is known.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub fn credential(&self, mac: MacAddress) -> Result<Option<Credential>, StoreError> {
+        self.lock()
+            .query_row(
+                "SELECT user_name, password FROM credential WHERE mac = ?1",
+                [mac.compact()],
+                |row| {
+                    Ok(Credential {
+                        user: row.get(0)?,
+                        password: row.get(1)?,
+                    })
+                },
+            )
+            .optional()
+            .map_err(StoreError::query("read a password"))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::in_memory;
+
+    #[test]
+    fn remembers_changes_and_forgets() {
+        let store = in_memory();
+        let mac: MacAddress = "02:00:00:00:00:0a".parse().unwrap();
+        let credential = |password: &str| Credential {
+            user: "admin".into(),
+            password: password.into(),
+        };
+        assert_eq!(store.credential(mac).unwrap(), None);
+        for password in ["one", "two"] {
+            let given = credential(password);
+            store.set_credential(mac, Some(&given), 1).unwrap();
+            assert_eq!(store.credential(mac).unwrap(), Some(given));
+        }
+        assert_eq!(format!("{:?}", credential("s3cret")), "Credential");
+        store.set_credential(mac, None, 2).unwrap();
+        assert_eq!(store.credential(mac).unwrap(), None);
+    }
+}
