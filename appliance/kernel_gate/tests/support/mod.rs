@@ -62,15 +62,22 @@ impl World {
             ("a", "eth0", A_MAC, A_IP),
             ("b", "eth0", B_MAC, B_IP),
         ] {
-            let switch = world.name("sw");
-            world.exec(
-                part,
-                &format!("ip link add {device} address {mac} type veth peer name to-{part} netns {switch}"),
-            );
-            world.exec("sw", &format!("ip link set to-{part} master br0 up"));
-            world.exec(part, &format!("ip addr add {ip}/24 dev {device}"));
+            world.plug_in(part, device, mac, ip);
         }
         world
+    }
+
+    /// A cable from the switch to a new interface, which is down.
+    pub fn plug_in(&self, part: &str, device: &str, mac: &str, ip: Ipv4Addr) {
+        let switch = self.name("sw");
+        self.exec(
+            part,
+            &format!(
+                "ip link add {device} address {mac} type veth peer name to-{part} netns {switch}"
+            ),
+        );
+        self.exec("sw", &format!("ip link set to-{part} master br0 up"));
+        self.exec(part, &format!("ip addr add {ip}/24 dev {device}"));
     }
 
     /// Brings the links up. Cameras know the box, so that what they send is only what a
