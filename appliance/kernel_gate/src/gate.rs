@@ -1,6 +1,6 @@
 //! Closing, filling and reading the gate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,11 +19,35 @@ pub struct KernelGate {
     ruleset: Ruleset,
     nft: Nft,
     backstop: Option<Backstop>,
-    /// A change reads before it writes; two at once would undo each other. What was applied
-    /// last is in it, to put back; none yet after a start.
-    change: Mutex<Option<BTreeSet<Admission>>>,
+    /// A change reads before it writes; two at once would undo each other.
+    change: Mutex<Known>,
     /// How often what was in force was not what had been put there.
     mended: AtomicU64,
+}
+
+/// What this process knows of the tables.
+#[derive(Debug, Default)]
+struct Known {
+    /// What was applied last, to put back; none yet after a start.
+    wanted: Option<BTreeSet<Admission>>,
+    /// The rules of each chain as the kernel listed them when they were first read.
+    rules: BTreeMap<String, String>,
+}
+
+impl Known {
+    /// Whether the rules of every chain are those of the first reading.
+    fn same_rules(&mut self, in_force: &InForce) -> bool {
+        [("netdev", &in_force.netdev), ("inet", &in_force.inet)]
+            .into_iter()
+            .flat_map(|(family, table)| {
+                let named = move |(chain, rules)| (format!("{family} {chain}"), rules);
+                table.rules.iter().map(named)
+            })
+            .all(|(chain, rules)| {
+                let known = self.rules.entry(chain).or_insert_with(|| rules.clone());
+                known == rules
+            })
+    }
 }
 
 impl KernelGate {
@@ -45,7 +69,7 @@ impl KernelGate {
             ports,
             nft: Nft::default(),
             backstop: None,
-            change: Mutex::new(None),
+            change: Mutex::default(),
             mended: AtomicU64::new(0),
         }
     }
@@ -72,17 +96,12 @@ impl KernelGate {
     /// # Errors
     /// If `nft` can't be run or refuses.
     pub async fn close_all(&self) -> Result<(), KernelGateError> {
-        let change = self.change.lock().await;
+        let mut known = self.change.lock().await;
         self.set_backstop().await?;
-        match self.read().await {
-            Ok(in_force) => self.attach(&in_force).await,
-            Err(KernelGateError::NotInForce { missing }) => {
-                tracing::info!(%missing, "the gate was not in force and is now closed");
-                self.commit_whole(change.as_ref().unwrap_or(&BTreeSet::new()))
-                    .await
-            }
-            Err(error) => Err(error),
-        }
+        let wanted = known.wanted.clone();
+        self.put_in_force(&mut known, wanted.as_ref())
+            .await
+            .map(drop)
     }
 
     /// Admits these cameras and no others, in one transaction. What is admitted already
@@ -93,12 +112,12 @@ impl KernelGate {
     /// or refuses. The gate is then as it was before.
     pub async fn apply(&self, admissions: &[Admission]) -> Result<(), KernelGateError> {
         let wanted = checked(admissions)?;
-        let mut change = self.change.lock().await;
+        let mut known = self.change.lock().await;
         self.set_backstop().await?;
-        if self.put_in_force(&wanted).await? {
+        if self.put_in_force(&mut known, Some(&wanted)).await? {
             tracing::info!(admitted = wanted.len(), "the gate was changed");
         }
-        *change = Some(wanted);
+        known.wanted = Some(wanted);
         Ok(())
     }
 
@@ -108,23 +127,10 @@ impl KernelGate {
     /// # Errors
     /// If `nft` can't be run or refuses.
     pub async fn mend(&self) -> Result<bool, KernelGateError> {
-        let change = self.change.lock().await;
-        let mut mended = self.set_backstop().await?;
-        // After a start, what is in force was applied by the process before.
-        mended |= match change.as_ref() {
-            Some(wanted) => self.put_in_force(wanted).await?,
-            None => match self.read().await {
-                Ok(in_force) => {
-                    self.attach(&in_force).await?;
-                    false
-                }
-                Err(KernelGateError::NotInForce { .. }) => {
-                    self.commit_whole(&BTreeSet::new()).await?;
-                    true
-                }
-                Err(error) => return Err(error),
-            },
-        };
+        let mut known = self.change.lock().await;
+        let wanted = known.wanted.clone();
+        let mended =
+            self.set_backstop().await? | self.put_in_force(&mut known, wanted.as_ref()).await?;
         if mended {
             let times = self.mended.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::error!(
@@ -150,16 +156,32 @@ impl KernelGate {
         Ok(in_force.counters(&self.ports, self.mended.load(Ordering::Relaxed)))
     }
 
-    /// True if something had to be changed.
-    async fn put_in_force(&self, wanted: &BTreeSet<Admission>) -> Result<bool, KernelGateError> {
+    /// True if something had to be changed. Without `wanted`, what is admitted stays so: after
+    /// a start, it was applied by the process before.
+    async fn put_in_force(
+        &self,
+        known: &mut Known,
+        wanted: Option<&BTreeSet<Admission>>,
+    ) -> Result<bool, KernelGateError> {
         let in_force = match self.read().await {
-            Ok(in_force) => in_force,
+            Ok(in_force) if known.same_rules(&in_force) => in_force,
+            Ok(_) => {
+                tracing::warn!("the gate's rules were changed and are put back");
+                self.commit_whole(wanted.unwrap_or(&BTreeSet::new()))
+                    .await?;
+                return Ok(true);
+            }
             Err(KernelGateError::NotInForce { missing }) => {
-                tracing::warn!(%missing, "the gate was not in force and is put back");
-                self.commit_whole(wanted).await?;
+                tracing::warn!(%missing, "the gate was not in force and is put there");
+                self.commit_whole(wanted.unwrap_or(&BTreeSet::new()))
+                    .await?;
                 return Ok(true);
             }
             Err(error) => return Err(error),
+        };
+        let Some(wanted) = wanted else {
+            self.attach(&in_force).await?;
+            return Ok(false);
         };
         self.attach(&in_force).await?;
         let transaction = in_force.difference(wanted);

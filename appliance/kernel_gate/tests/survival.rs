@@ -162,6 +162,8 @@ async fn what_another_hand_changes_is_put_back_at_once() {
             "nft delete table inet sealgate",
             "nft delete table netdev sealgate",
             "nft flush set netdev sealgate admitted",
+            "nft insert rule netdev sealgate cam0_ingress accept",
+            "nft flush chain inet sealgate recorder",
             "ip rule del pref 99",
             "ip rule del pref 10",
             "ip rule add pref 5 lookup local",
