@@ -14,6 +14,9 @@ pub struct GateCounters {
     pub cameras: Vec<CameraCounters>,
     /// Packets of the recorder to addresses that are not admitted: refused.
     pub recorder_refused_packets: u64,
+    /// How often another hand had changed the rules and they were put back, since this
+    /// process started. Each is an alarm.
+    pub mended: u64,
 }
 
 /// What one camera port counted since the rules were put in force.
@@ -38,9 +41,12 @@ pub struct PortCounters {
 /// Packets from senders that are not admitted, seen behind the gate.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PassedPackets {
-    /// DHCP, IGMP, WS-Discovery, and replies of ONVIF services: the metered trickle by
-    /// which a camera is found.
+    /// DHCP, NTP, IGMP, WS-Discovery, and replies of ONVIF services: the metered trickle by
+    /// which a camera is found. On a shared port also ICMP, and replies of DHCP, DNS and NTP
+    /// servers.
     pub discovery_packets: u64,
+    /// To the owner's pages, on a shared port.
+    pub pages_packets: u64,
     /// Any other UDP, which is how a camera sends video. 0 while the gate holds.
     pub udp_packets: u64,
     /// TCP connection requests. 0 while the gate holds.

@@ -38,6 +38,12 @@ pub enum KernelGateError {
         /// What was looked for.
         missing: String,
     },
+    /// The kernel's routing rules, which stand behind the gate, could not be read or set.
+    #[error("could not set the routing rules behind the gate")]
+    Backstop(#[source] rtnetlink::Error),
+    /// No connection to the kernel's network tables.
+    #[error("could not open a connection to the kernel's network tables")]
+    Netlink(#[source] io::Error),
     /// More cameras than the tables hold.
     #[error("{count} cameras are more than the gate holds ({limit})")]
     TooMany {

@@ -65,6 +65,23 @@ impl Nft {
         }
     }
 
+    /// Whether an interface exists where the rules are set.
+    pub(crate) async fn has_interface(&self, name: &str) -> Result<bool, KernelGateError> {
+        let path = format!("/sys/class/net/{name}");
+        let Some((first, rest)) = self.prefix.split_first() else {
+            return Ok(PathBuf::from(path).exists());
+        };
+        let status = Command::new(first)
+            .args(rest)
+            .args(["/usr/bin/test", "-e", &path])
+            .status();
+        let run = |source| KernelGateError::Run {
+            program: first.clone(),
+            source,
+        };
+        Ok(status.await.map_err(run)?.success())
+    }
+
     async fn run(&self, arguments: &[&str], input: &str) -> Result<Vec<u8>, KernelGateError> {
         let program = self.program.display().to_string();
         let run = |source| KernelGateError::Run {

@@ -1,19 +1,28 @@
-//! The name of a camera port.
+//! A port that cameras are plugged into.
 
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-/// A network interface with nothing but cameras behind it.
+/// A network interface with cameras behind it.
 ///
 /// The name goes into the ruleset's text, so only what needs no quoting there is
 /// accepted: 1 to 15 ASCII letters, digits, `_`, `-` and `.`, of which the first is a
 /// letter (Linux allows more, `IFNAMSIZ` is 16 with the closing zero).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CameraPort {
     interface: String,
+    kind: PortKind,
+}
+
+/// What else is behind a camera port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PortKind {
+    /// Nothing: cameras alone.
+    CameraOnly,
+    /// The owner's network, as on a box with one port: pages, DHCP, DNS and NTP too.
+    Shared {
+        /// TCP port of the owner's pages, to which anybody there may connect.
+        pages: u16,
+    },
 }
 
 /// Why a text is no name of a camera port.
@@ -24,8 +33,24 @@ pub struct CameraPort {
 pub struct CameraPortError(String);
 
 impl CameraPort {
-    /// Accepts an interface name.
+    /// A port with nothing but cameras behind it.
+    ///
+    /// # Errors
+    /// The name needs quoting in the rules, or is none of an interface.
     pub fn new(interface: &str) -> Result<Self, CameraPortError> {
+        Self::of_kind(interface, PortKind::CameraOnly)
+    }
+
+    /// A port that cameras share with the owner's network; `pages` is the TCP port of the
+    /// owner's pages.
+    ///
+    /// # Errors
+    /// The name needs quoting in the rules, or is none of an interface.
+    pub fn shared(interface: &str, pages: u16) -> Result<Self, CameraPortError> {
+        Self::of_kind(interface, PortKind::Shared { pages })
+    }
+
+    fn of_kind(interface: &str, kind: PortKind) -> Result<Self, CameraPortError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
         let first_is_letter = interface
             .bytes()
@@ -36,6 +61,7 @@ impl CameraPort {
         }
         Ok(Self {
             interface: interface.to_owned(),
+            kind,
         })
     }
 
@@ -43,27 +69,10 @@ impl CameraPort {
     pub fn interface(&self) -> &str {
         &self.interface
     }
-}
 
-impl FromStr for CameraPort {
-    type Err = CameraPortError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::new(text)
-    }
-}
-
-impl TryFrom<String> for CameraPort {
-    type Error = CameraPortError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::new(&text)
-    }
-}
-
-impl From<CameraPort> for String {
-    fn from(port: CameraPort) -> Self {
-        port.interface
+    /// What else is behind it.
+    pub fn kind(&self) -> PortKind {
+        self.kind
     }
 }
 
@@ -82,6 +91,7 @@ mod tests {
     fn accepts_what_needs_no_quoting() {
         for name in ["cam0", "enp3s0", "br-cam", "cam0.5", "abcdefghijklmno"] {
             assert_eq!(CameraPort::new(name).unwrap().interface(), name);
+            assert_eq!(CameraPort::shared(name, 443).unwrap().interface(), name);
         }
         for name in [
             "",
@@ -92,6 +102,7 @@ mod tests {
             "cäm",
         ] {
             assert!(CameraPort::new(name).is_err(), "{name:?}");
+            assert!(CameraPort::shared(name, 443).is_err(), "{name:?}");
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Table {
     pub devices: BTreeMap<String, Vec<String>>,
     pub counters: BTreeMap<String, Count>,
     pub sets: BTreeMap<String, Vec<Element>>,
+    /// By chain: its policy and rules as listed, without what they count.
+    pub rules: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +63,30 @@ struct SetItem {
     elem: Vec<Value>,
 }
 
+#[derive(Deserialize)]
+struct RuleItem {
+    chain: String,
+    expr: Value,
+}
+
+/// What a set's elements are made with (`{"counter": {"packets": 0, "bytes": 0}}`) is listed
+/// with numbers by some versions and without by others; a named counter is a text.
+fn forget_counts(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(forget_counts),
+        Value::Object(members) => {
+            for (name, member) in members {
+                if name == "counter" && member.is_object() {
+                    *member = Value::Null;
+                } else {
+                    forget_counts(member);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 impl Table {
     /// Reads a listing.
     pub fn parse(listing: &[u8]) -> Result<Self, KernelGateError> {
@@ -75,6 +101,7 @@ impl Table {
     fn add(&mut self, kind: &str, item: Value) -> Result<(), serde_json::Error> {
         match kind {
             "chain" => {
+                let item_policy = item.get("policy").cloned();
                 let devices = match item.get("dev") {
                     Some(Value::String(device)) => vec![device.clone()],
                     Some(Value::Array(devices)) => devices
@@ -88,7 +115,19 @@ impl Table {
                 if !devices.is_empty() {
                     self.devices.insert(name.clone(), devices);
                 }
+                // Also a chain without rules, as one that somebody emptied is.
+                let rules = self.rules.entry(name.clone()).or_default();
+                if let Some(Value::String(policy)) = item_policy {
+                    rules.push_str(&policy);
+                }
                 self.chains.insert(name);
+            }
+            "rule" => {
+                let RuleItem { chain, mut expr } = serde_json::from_value(item)?;
+                forget_counts(&mut expr);
+                let rules = self.rules.entry(chain).or_default();
+                rules.push('\n');
+                rules.push_str(&expr.to_string());
             }
             "counter" => {
                 let CounterItem { name, count } = serde_json::from_value(item)?;
@@ -175,7 +214,8 @@ mod tests {
           "elem": [{"elem": {"val": {"concat": ["02:00:00:00:00:0a", "10.0.0.1"]}, "counter": {"packets": 7, "bytes": 9000}}}], "stmt": [{"counter": null}]}},
         {"set": {"family": "netdev", "name": "admitted_ip", "table": "sealgate", "type": "ipv4_addr", "handle": 11, "size": 1024, "elem": ["10.0.0.1"]}},
         {"set": {"family": "inet", "name": "admitted_rtsp", "table": "sealgate", "elem": [{"concat": ["10.0.0.1", 554]}]}},
-        {"chain": {"family": "netdev", "table": "sealgate", "name": "cam0_ingress", "handle": 5, "dev": "cam0", "type": "filter", "hook": "ingress", "prio": -500, "policy": "drop"}}
+        {"chain": {"family": "netdev", "table": "sealgate", "name": "cam0_ingress", "handle": 5, "dev": "cam0", "type": "filter", "hook": "ingress", "prio": -500, "policy": "drop"}},
+        {"rule": {"family": "netdev", "table": "sealgate", "chain": "cam0_ingress", "handle": 20, "expr": [{"counter": "cam0_dropped_other"}, {"counter": {"packets": 7, "bytes": 9}}, {"drop": null}]}}
     ]}"#;
 
     #[test]
@@ -196,6 +236,10 @@ mod tests {
         assert_eq!(table.counter("cam0_dropped_other").packets, 2);
         assert_eq!(table.devices["cam0_ingress"], ["cam0"]);
         assert!(table.set("no_such_set").is_empty());
+        assert_eq!(
+            table.rules["cam0_ingress"],
+            "drop\n[{\"counter\":\"cam0_dropped_other\"},{\"counter\":null},{\"drop\":null}]"
+        );
     }
 
     #[test]

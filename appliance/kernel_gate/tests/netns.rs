@@ -4,26 +4,10 @@
 
 mod support;
 
-use sealgate_kernel_gate::{Admission, KernelGateError};
+use sealgate_kernel_gate::KernelGateError;
 use support::*;
 
 const N: usize = 200;
-
-fn camera_a() -> Admission {
-    Admission {
-        mac: A_MAC.parse().unwrap(),
-        ip: A_IP,
-        port: 554,
-    }
-}
-
-fn camera_b() -> Admission {
-    Admission {
-        mac: B_MAC.parse().unwrap(),
-        ip: B_IP,
-        port: 554,
-    }
-}
 
 #[tokio::test]
 async fn closed_before_the_link_is_up_and_every_frame_counted() {

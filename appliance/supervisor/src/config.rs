@@ -70,9 +70,25 @@ pub struct PortsConfig {
     pub camera: Vec<String>,
     /// Ports the owner reaches the pages through.
     pub owner: Vec<String>,
+    /// Ports that cameras share with the owner's network, as on a box with one port: gated,
+    /// but for the pages and what a host needs there.
+    #[serde(default)]
+    pub shared: Vec<String>,
     /// Seconds between searches for cameras, 2 to 600.
     #[serde(default = "default_probe_interval_s")]
     pub probe_interval_s: u64,
+}
+
+impl PortsConfig {
+    /// Where cameras are looked for.
+    pub fn with_cameras(&self) -> Vec<String> {
+        [&self.camera[..], &self.shared].concat()
+    }
+
+    /// Where the pages are reached.
+    pub fn with_owner(&self) -> Vec<String> {
+        [&self.owner[..], &self.shared].concat()
+    }
 }
 
 /// `[web]`
@@ -175,8 +191,14 @@ impl Config {
             2..=600,
             "from 2 to 600",
         )?;
-        let all = self.ports.camera.iter().chain(&self.ports.owner);
-        for interface in all {
+        let PortsConfig {
+            camera,
+            owner,
+            shared,
+            ..
+        } = &self.ports;
+        let all = [&camera[..], owner, shared].concat();
+        for (at, interface) in all.iter().enumerate() {
             // The kernel's IFNAMSIZ is 16 with its terminator; the name goes into nft rules.
             let usable = (1..=15).contains(&interface.len())
                 && interface
@@ -189,18 +211,13 @@ impl Config {
                     expected: "interface names of 1 to 15 letters, digits, dots, dashes or underscores",
                 });
             }
-        }
-        if let Some(both) = self
-            .ports
-            .camera
-            .iter()
-            .find(|name| self.ports.owner.contains(name))
-        {
-            return Err(ConfigError::Range {
-                key: "ports",
-                found: both.clone(),
-                expected: "either a camera port or an owner port",
-            });
+            if all[..at].contains(interface) {
+                return Err(ConfigError::Range {
+                    key: "ports",
+                    found: interface.clone(),
+                    expected: "a camera port, an owner port or a shared port, named once",
+                });
+            }
         }
         Ok(())
     }
@@ -289,9 +306,17 @@ mod tests {
         check(("device:/dev/tpmrm0", "tpm0"), Err("tpm.address"));
         check(("[web]", "[web]\ncolour = 1"), Err("colour"));
         check(("[\"cam0\"]", "[\"cam0; drop\"]"), Err("interface names"));
+        check(("[\"lan0\"]", "[\"cam0\"]"), Err("named once"));
         check(
-            ("[\"lan0\"]", "[\"cam0\"]"),
-            Err("either a camera port or an owner port"),
+            ("camera = [\"cam0\"]", "camera = []\nshared = [\"lan0\"]"),
+            Err("named once"),
+        );
+        check(
+            (
+                "camera = [\"cam0\"]\n        owner = [\"lan0\"]",
+                "camera = []\nowner = []\nshared = [\"lan0\"]",
+            ),
+            Ok(()),
         );
         check(
             ("[tpm]", "[tpm]\ncheck_interval_s = 1"),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sealgate_base::{Clock, Shutdown, SystemClock, read_at_most, service};
 use sealgate_dongle::DongleReader;
-use sealgate_kernel_gate::{CameraPort, KernelGate};
+use sealgate_kernel_gate::{Backstop, CameraPort, KernelGate};
 use sealgate_lan::{Lan, LanConfig};
 use sealgate_license::vendor::{VendorRoots, VendorRootsFile};
 use sealgate_recorder_link::RecorderClient;
@@ -43,7 +43,8 @@ pub async fn close_gate(config: &Config) -> anyhow::Result<()> {
         .close_all()
         .await
         .context("the gate could not be closed")?;
-    tracing::info!(ports = ?config.ports.camera, "the gate is closed");
+    let ports = config.ports.with_cameras();
+    tracing::info!(?ports, "the gate is closed");
     Ok(())
 }
 
@@ -97,7 +98,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         .context("the license desk could not be started")?;
     let lan = Lan::start(
         LanConfig {
-            interfaces: config.ports.camera.clone(),
+            interfaces: config.ports.with_cameras(),
             probe_interval: config.probe_interval(),
             forget_after: FORGET_AFTER,
         },
@@ -120,6 +121,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         },
         shutdown.clone(),
     );
+    tokio::spawn({
+        let (gate, shutdown) = (Arc::clone(&gate), shutdown.clone());
+        async move {
+            tokio::select! {
+                () = gate.keep() => {}
+                () = shutdown.requested() => {}
+            }
+        }
+    });
     let video = Arc::new(Video::new(recorder.clone()));
     let rooms = Rooms {
         identity: identity.clone(),
@@ -204,13 +214,13 @@ async fn local_api(path: PathBuf, license: Arc<dyn LicenseRoom>, shutdown: Shutd
 }
 
 fn kernel_gate(config: &Config) -> anyhow::Result<KernelGate> {
-    let ports = config
-        .ports
-        .camera
-        .iter()
-        .map(|interface| CameraPort::new(interface))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(KernelGate::new(ports, Some(config.recorder.uid)))
+    let pages = config.web.listen.port();
+    let camera_only = config.ports.camera.iter().map(|name| CameraPort::new(name));
+    let shared = config.ports.shared.iter();
+    let shared = shared.map(|name| CameraPort::shared(name, pages));
+    let ports = camera_only.chain(shared).collect::<Result<Vec<_>, _>>()?;
+    Ok(KernelGate::new(ports, Some(config.recorder.uid))
+        .with_backstop(Backstop::new(&config.ports.owner)))
 }
 
 fn vendor_roots(path: &Path) -> anyhow::Result<VendorRoots> {
@@ -285,7 +295,7 @@ fn announce(config: &Config, people: &People, tls: &TlsMaterial) {
     println!(
         "Sealgate pages: https, port {}, on {}",
         config.web.listen.port(),
-        config.ports.owner.join(" and ")
+        config.ports.with_owner().join(" and ")
     );
     println!("Sealgate certificate SHA-256: {}", tls.fingerprint_sha256());
     if let Some(code) = people.shown_code() {

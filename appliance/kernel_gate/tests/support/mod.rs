@@ -1,13 +1,33 @@
 //! A box, a switch and two cameras, each in a network namespace of its own.
 
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its part of this module"
+)]
+
+mod packets;
+mod stream;
+
 use std::fs::File;
+use std::io::Write;
 use std::net::Ipv4Addr;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use sealgate_kernel_gate::{CameraCounters, CameraPort, GateCounters, KernelGate, Nft};
+use sealgate_kernel_gate::{Admission, CameraCounters, CameraPort, GateCounters, KernelGate, Nft};
 use socket2::{Domain, Protocol, Socket, Type};
+
+pub use packets::*;
+pub use stream::{GOOD, RTP_PORT, Sink, Stream};
+
+/// The kinds of port that each attack is tried on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    CameraOnly,
+    Shared,
+}
 
 pub const BOX_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
 pub const A_IP: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 11);
@@ -42,15 +62,22 @@ impl World {
             ("a", "eth0", A_MAC, A_IP),
             ("b", "eth0", B_MAC, B_IP),
         ] {
-            let switch = world.name("sw");
-            world.exec(
-                part,
-                &format!("ip link add {device} address {mac} type veth peer name to-{part} netns {switch}"),
-            );
-            world.exec("sw", &format!("ip link set to-{part} master br0 up"));
-            world.exec(part, &format!("ip addr add {ip}/24 dev {device}"));
+            world.plug_in(part, device, mac, ip);
         }
         world
+    }
+
+    /// A cable from the switch to a new interface, which is down.
+    pub fn plug_in(&self, part: &str, device: &str, mac: &str, ip: Ipv4Addr) {
+        let switch = self.name("sw");
+        self.exec(
+            part,
+            &format!(
+                "ip link add {device} address {mac} type veth peer name to-{part} netns {switch}"
+            ),
+        );
+        self.exec("sw", &format!("ip link set to-{part} master br0 up"));
+        self.exec(part, &format!("ip addr add {ip}/24 dev {device}"));
     }
 
     /// Brings the links up. Cameras know the box, so that what they send is only what a
@@ -84,8 +111,19 @@ impl World {
     }
 
     pub fn gate(&self, recorder_uid: Option<u32>) -> KernelGate {
-        KernelGate::new(vec![CameraPort::new("cam0").unwrap()], recorder_uid)
+        self.gate_of(Kind::CameraOnly, recorder_uid)
+    }
+
+    pub fn gate_of(&self, kind: Kind, recorder_uid: Option<u32>) -> KernelGate {
+        KernelGate::new(vec![camera_port(kind)], recorder_uid)
             .with_nft(Nft::in_namespace(&self.name("box")))
+    }
+
+    /// Moves this thread, and what it starts, into the box: for what has no program to run in
+    /// another namespace.
+    pub fn enter_box(&self) {
+        let namespace = File::open(format!("/run/netns/{}", self.name("box"))).unwrap();
+        nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
     }
 
     /// Runs `act` on a thread that is inside the namespace; sockets made there stay there.
@@ -114,18 +152,71 @@ impl World {
     }
 
     /// Sends Ethernet frames with these header bytes (in hexadecimal) after the two
-    /// addresses. By Python, as packet sockets have no address type in safe Rust.
+    /// addresses.
     pub fn send_frames(&self, part: &str, header: &str, payload: &[u8], count: usize) {
-        let payload: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
-        let source = self.exec(part, "cat /sys/class/net/eth0/address").stdout;
-        let addresses = format!("{BOX_MAC}{}", String::from_utf8(source).unwrap().trim());
-        let frame = format!("{}{header}{payload}", addresses.replace(':', ""));
-        let script = "import socket, sys\n\
+        let frame = [
+            octets(BOX_MAC),
+            octets(&self.mac(part)),
+            hex(header),
+            payload.to_vec(),
+        ]
+        .concat();
+        self.send_raw(part, &vec![frame; count]);
+    }
+
+    /// Sends whole Ethernet frames, as fast as it goes. By Python, as packet sockets have no
+    /// address type in safe Rust.
+    pub fn send_raw(&self, part: &str, frames: &[Vec<u8>]) {
+        let script = "import socket, sys, struct\n\
+            data = sys.stdin.buffer.read()\n\
             out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n\
             out.bind(('eth0', 0))\n\
-            for _ in range(int(sys.argv[2])): out.send(bytes.fromhex(sys.argv[1]))";
-        let count = count.to_string();
-        self.exec_words(part, &["/usr/bin/python3", "-c", script, &frame, &count]);
+            at = 0\n\
+            while at < len(data):\n    \
+                size = struct.unpack_from('<H', data, at)[0]\n    \
+                out.send(data[at + 2:at + 2 + size])\n    \
+                at += 2 + size";
+        let mut python = Command::new("ip")
+            .args(["netns", "exec", &self.name(part), "/usr/bin/python3", "-c"])
+            .arg(script)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut data = Vec::new();
+        for frame in frames {
+            data.extend(u16::try_from(frame.len()).unwrap().to_le_bytes());
+            data.extend(frame);
+        }
+        python.stdin.take().unwrap().write_all(&data).unwrap();
+        assert!(python.wait().unwrap().success());
+    }
+
+    fn mac(&self, part: &str) -> String {
+        let address = self.exec(part, "cat /sys/class/net/eth0/address").stdout;
+        String::from_utf8(address).unwrap().trim().to_owned()
+    }
+}
+
+pub fn camera_port(kind: Kind) -> CameraPort {
+    match kind {
+        Kind::CameraOnly => CameraPort::new("cam0").unwrap(),
+        Kind::Shared => CameraPort::shared("cam0", 443).unwrap(),
+    }
+}
+
+pub fn camera_a() -> Admission {
+    Admission {
+        mac: A_MAC.parse().unwrap(),
+        ip: A_IP,
+        port: 554,
+    }
+}
+
+pub fn camera_b() -> Admission {
+    Admission {
+        mac: B_MAC.parse().unwrap(),
+        ip: B_IP,
+        port: 554,
     }
 }
 
@@ -147,52 +238,6 @@ fn run(words: &[&str]) -> Output {
         String::from_utf8_lossy(&output.stderr)
     );
     output
-}
-
-/// `count` RTP-like UDP packets.
-pub fn rtp(from: Ipv4Addr, count: usize) -> Vec<Vec<u8>> {
-    let mut payload = vec![0x80, 96];
-    payload.resize(1200, 0);
-    vec![udp(from, 5004, 5004, &payload); count]
-}
-
-/// `count` connection requests to the owner's pages.
-pub fn syn(from: Ipv4Addr, count: usize) -> Vec<Vec<u8>> {
-    vec![tcp(from, 40_000, 443, 0x02, &[]); count]
-}
-
-pub fn udp(from: Ipv4Addr, source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(8 + payload.len()).unwrap();
-    let mut datagram = Vec::new();
-    for word in [source, destination, length, 0] {
-        datagram.extend(word.to_be_bytes());
-    }
-    datagram.extend(payload);
-    ip(from, 17, 0x4000, &datagram)
-}
-
-/// TCP with these flags: FIN 1, SYN 2, RST 4, ACK 16.
-pub fn tcp(from: Ipv4Addr, source: u16, destination: u16, flags: u8, payload: &[u8]) -> Vec<u8> {
-    let mut segment = Vec::new();
-    segment.extend(source.to_be_bytes());
-    segment.extend(destination.to_be_bytes());
-    segment.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 0x20, 0, 0, 0, 0, 0]);
-    segment.extend(payload);
-    ip(from, 6, 0x4000, &segment)
-}
-
-/// An IPv4 packet to the box; the kernel fills in identification and checksum.
-pub fn ip(from: Ipv4Addr, protocol: u8, fragment: u16, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(20 + payload.len()).unwrap();
-    let mut packet = vec![0x45, 0];
-    packet.extend(length.to_be_bytes());
-    packet.extend([0, 1]);
-    packet.extend(fragment.to_be_bytes());
-    packet.extend([64, protocol, 0, 0]);
-    packet.extend(from.octets());
-    packet.extend(BOX_IP.octets());
-    packet.extend(payload);
-    packet
 }
 
 /// Reads the counters until `good`, at most 5 s.

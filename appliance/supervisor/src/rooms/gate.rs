@@ -57,12 +57,14 @@ fn view(counters: &GateCounters) -> GateView {
         packets(name, "dropped_arp", port.dropped_arp_packets, 0);
         packets(name, "admitted", port.admitted_packets, 0);
         packets(name, "passed_discovery", port.passed.discovery_packets, 0);
+        packets(name, "passed_pages", port.passed.pages_packets, 0);
         packets(name, "passed_udp", port.passed.udp_packets, 0);
         packets(name, "passed_tcp_syn", port.passed.tcp_syn_packets, 0);
         packets(name, "passed_tcp", port.passed.tcp_packets, 0);
         packets(name, "passed_other", port.passed.other_packets, 0);
     }
     packets("recorder", "refused", counters.recorder_refused_packets, 0);
+    packets("gate", "mended", counters.mended, 0);
     GateView {
         in_force: true,
         counters: named,
