@@ -88,4 +88,32 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Enter the user name and password that are set in the camera.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-CAM-030",
+        cause: "Nothing answers at camera {camera}.",
+        effect: "This camera is not recorded; the others are.",
+        cure: "Check its power, its cable and its address.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-CAM-031",
+        cause: "What answers at {camera} doesn't speak ONVIF.",
+        effect: "Its streams can't be found by themselves; the other cameras are not touched.",
+        cure: "Switch ONVIF on in the camera, or enter its stream address by hand.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-CAM-032",
+        cause: "Camera {camera} refused this user name and password a few minutes ago.",
+        effect: "They are not tried again for a quarter of an hour, so that the camera doesn't lock the account.",
+        cure: "Enter the right ones: others are tried at once.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-CAM-033",
+        cause: "Camera {camera} doesn't have this function.",
+        effect: "It is recorded as before; it can't be steered, or tells no motion.",
+        cure: "Check in the camera that the function is switched on and that the user may use it.",
+        owner: Owner::You,
+    },
 ];
