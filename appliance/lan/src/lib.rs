@@ -14,17 +14,33 @@
 
 mod announcement;
 mod bounded_soap;
+mod description;
 mod error;
+mod exchange;
 mod links;
+mod motion;
+mod motion_report;
 mod onvif;
 mod prober;
+mod ptz;
+mod refusals;
 mod sighting;
+mod soap;
 mod task;
 mod tracker;
 mod xml_text;
 
 pub use announcement::{Announcement, AnnouncementError, Scopes};
+pub use description::{
+    CameraDescription, DeviceInformation, MAX_STREAMS, NetworkInterface, StreamProfile, VideoCodec,
+    VideoSource,
+};
 pub use error::LanError;
-pub use onvif::{Credentials, DeviceInformation, Stream, device_information, stream_urls, streams};
+pub use exchange::Asker;
+pub use motion::{MotionEvent, MotionTarget, MotionWatch};
+#[doc(hidden)]
+pub use motion_report::read_motion;
+pub use onvif::{Credentials, Identity, stream_urls};
+pub use ptz::{Preset, Ptz, Velocity};
 pub use sighting::{Conflict, ConflictKind, Location, Sighting, locate};
 pub use task::{Lan, LanConfig, LanHandle};

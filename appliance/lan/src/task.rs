@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::links::{self, Link};
-use crate::onvif::{DeviceInformation, device_information};
+use crate::onvif::Identity;
 use crate::prober::{Datagram, Prober};
 use crate::tracker::{Now, Tracker};
-use crate::{Announcement, LanError, Sighting};
+use crate::{Announcement, Asker, LanError, Sighting};
 
 /// How often the neighbour table is read. A dump of a few hundred entries takes less than
 /// a millisecond, and unlike events can't be lost or pile up when a device floods.
@@ -99,6 +99,7 @@ impl Lan {
             asked: JoinSet::new(),
             probed_alone: BTreeSet::new(),
             publish,
+            asker: Asker::new(Arc::clone(&clock)),
             clock,
         };
         tokio::spawn(async move {
@@ -119,10 +120,11 @@ struct Search {
     links: BTreeMap<String, Link>,
     probers: BTreeMap<String, Prober>,
     incoming: mpsc::Sender<Datagram>,
-    asked: JoinSet<(String, Ipv4Addr, Result<DeviceInformation, LanError>)>,
+    asked: JoinSet<(String, Ipv4Addr, Result<Identity, LanError>)>,
     /// Devices probed by themselves since the last look.
     probed_alone: BTreeSet<(String, Ipv4Addr)>,
     publish: watch::Sender<Vec<Sighting>>,
+    asker: Asker,
     clock: Arc<dyn Clock>,
 }
 
@@ -206,8 +208,9 @@ impl Search {
         }
         let room = ASK_AT_ONCE.saturating_sub(self.asked.len());
         for (interface, ip, xaddr) in self.tracker.take_due(now, room) {
+            let asker = self.asker.clone();
             self.asked.spawn(async move {
-                let answer = device_information(&xaddr, None).await;
+                let answer = asker.identity(&xaddr, None).await;
                 (interface, ip, answer)
             });
         }
@@ -255,14 +258,11 @@ impl Search {
 
     fn told(
         &mut self,
-        answer: Result<
-            (String, Ipv4Addr, Result<DeviceInformation, LanError>),
-            tokio::task::JoinError,
-        >,
+        answer: Result<(String, Ipv4Addr, Result<Identity, LanError>), tokio::task::JoinError>,
     ) {
         match answer {
-            Ok((interface, ip, Ok(information))) => {
-                self.tracker.informed(&interface, ip, information);
+            Ok((interface, ip, Ok(identity))) => {
+                self.tracker.informed(&interface, ip, identity.device);
                 self.publish();
             }
             Ok((interface, ip, Err(error))) => {

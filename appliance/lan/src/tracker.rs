@@ -8,8 +8,7 @@ use sealgate_camera::MacAddress;
 use url::Url;
 
 use crate::bounded_soap::{at_host, ipv4_host};
-use crate::onvif::DeviceInformation;
-use crate::{Announcement, Conflict, ConflictKind, Sighting};
+use crate::{Announcement, Conflict, ConflictKind, DeviceInformation, Sighting};
 
 /// Of each kind; a flood of made-up devices beyond this is not listed.
 const MAX_TRACKED: usize = 1024;

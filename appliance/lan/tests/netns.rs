@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use sealgate_lan::{Lan, LanConfig, LanError, LanHandle, Location, Sighting, locate, streams};
+use sealgate_lan::{Asker, Lan, LanConfig, LanError, LanHandle, Location, Sighting, locate};
 
 const DEVICES: [(&str, &str, Ipv4Addr); 4] = [
     ("cam0", "02:00:00:00:00:01", Ipv4Addr::new(192, 168, 77, 1)),
@@ -175,10 +175,13 @@ fn cameras_are_found_named_and_tied_to_their_macs() {
         assert_eq!(a.conflict, None);
 
         // The stream is at the camera, whatever it says.
-        let found = streams(a.xaddr.as_deref().unwrap(), None).await.unwrap();
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].url.to_string(), "rtsp://192.168.77.11:8554/A");
-        assert_eq!(found[0].source.as_deref(), Some("source-1"));
+        let asker = Asker::new(std::sync::Arc::new(sealgate_base::SystemClock::new()));
+        let described = asker.describe(a.xaddr.as_deref().unwrap(), None).await;
+        let sources = described.unwrap().sources;
+        assert_eq!((sources.len(), sources[0].streams.len()), (1, 1));
+        assert_eq!(sources[0].token, "source-1");
+        let stream = &sources[0].streams[0];
+        assert_eq!(stream.url.to_string(), "rtsp://192.168.77.11:8554/A");
 
         let seen = seen_when(&lan, "B's hidden camera", |seen| {
             seen.iter().any(Sighting::is_behind_router)
@@ -238,10 +241,10 @@ fn a_clone_is_a_conflict_and_the_first_stays() {
 fn a_mute_camera_is_an_error_with_a_code() {
     let world = World::new("m");
     world.on_the_box(async || {
-        let error = streams("http://192.168.77.12/onvif/device_service", None)
-            .await
-            .unwrap_err();
-        assert!(matches!(error, LanError::Ask { .. }), "{error}");
-        assert_eq!(error.code(), "SG-CAM-005");
+        let asker = Asker::new(std::sync::Arc::new(sealgate_base::SystemClock::new()));
+        let service = "http://192.168.77.12/onvif/device_service";
+        let error = asker.describe(service, None).await.unwrap_err();
+        assert!(matches!(error, LanError::Unreachable { .. }), "{error}");
+        assert_eq!(error.code(), "SG-CAM-030");
     });
 }

@@ -216,7 +216,7 @@ pub trait CameraRoom: Send + Sync {
     /// Gives the channels of a broken camera to another, with name, age and settings.
     ///
     /// # Errors
-    /// `SG-CAM-031` to `SG-CAM-034`, and what [`assign`](Self::assign) says of the new one.
+    /// `SG-CAM-041` to `SG-CAM-044`, and what [`assign`](Self::assign) says of the new one.
     async fn replace(&self, old: MacAddress, new: MacAddress) -> Result<Vec<CameraView>, Problem>;
 
     /// Every camera that was replaced, the oldest first.

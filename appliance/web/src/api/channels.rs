@@ -126,7 +126,7 @@ pub(crate) struct ReplacedCameras {
     request_body = ReplaceRequest,
     responses(
         (status = 200, body = ReplacedCameras),
-        (status = 409, description = "SG-CAM-031 to 034", body = ProblemSchema)))]
+        (status = 409, description = "SG-CAM-041 to 034", body = ProblemSchema)))]
 pub(crate) async fn replace(
     State(app): State<App>,
     Path(mac): Path<String>,
