@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -36,10 +37,23 @@ impl StreamUrl {
         url
     }
 
-    /// User name and password, if the URL carries a user name. Never log them.
-    pub fn credentials(&self) -> Option<(&str, &str)> {
+    /// User name and password as a person would type them, if the URL carries a user name.
+    /// Never log them.
+    pub fn credentials(&self) -> Option<(String, String)> {
+        // In a URL, what is no letter or digit may be escaped (RFC 3986, 2.1).
+        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let name = self.0.username();
-        (!name.is_empty()).then(|| (name, self.0.password().unwrap_or_default()))
+        (!name.is_empty()).then(|| (plain(name), plain(self.0.password().unwrap_or_default())))
+    }
+
+    /// The same stream, asked for with this user name and password.
+    #[must_use]
+    pub fn with_credentials(&self, user: &str, password: &str) -> Self {
+        let mut url = self.0.clone();
+        // Both fail only for URLs without a host, which the constructor refuses.
+        let _ = url.set_username(user);
+        let _ = url.set_password(Some(password));
+        Self(url)
     }
 
     /// The same stream at the camera's present address.
@@ -115,7 +129,7 @@ mod tests {
         let url: StreamUrl = "rtsp://admin:s3cret@192.0.2.7:8554/main".parse().unwrap();
         assert_eq!(url.to_string(), "rtsp://192.0.2.7:8554/main");
         assert_eq!(format!("{url:?}"), "rtsp://192.0.2.7:8554/main");
-        assert_eq!(url.credentials(), Some(("admin", "s3cret")));
+        assert_eq!(url.credentials(), Some(("admin".into(), "s3cret".into())));
         assert_eq!(url.host(), "192.0.2.7");
         assert_eq!(url.port(), 8554);
     }
@@ -125,8 +139,19 @@ mod tests {
         let url: StreamUrl = "rtsp://u:p@cam.local/main?x=1".parse().unwrap();
         let moved = url.at(Ipv4Addr::new(192, 0, 2, 9));
         assert_eq!(moved.to_string(), "rtsp://192.0.2.9/main?x=1");
-        assert_eq!(moved.credentials(), Some(("u", "p")));
+        assert_eq!(moved.credentials(), Some(("u".into(), "p".into())));
         assert_eq!(moved.port(), 554);
+    }
+
+    #[test]
+    fn carries_any_password() {
+        let url: StreamUrl = "rtsp://192.0.2.7/main".parse().unwrap();
+        let secret = "p@ss/w:rd ?#%é";
+        let given: StreamUrl = String::from(url.with_credentials("admin", secret))
+            .parse()
+            .unwrap();
+        assert_eq!(given.credentials(), Some(("admin".into(), secret.into())));
+        assert_eq!(given.to_string(), url.to_string());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! itself is spoken with by `tpm qualify` alone.
 
 mod client;
+mod clip;
 mod qualify;
 mod show;
 
@@ -42,11 +43,22 @@ enum Command {
         #[command(subcommand)]
         command: LicenseCommand,
     },
+    /// Clips that a box handed out.
+    Clip {
+        #[command(subcommand)]
+        command: ClipCommand,
+    },
     /// The TPM of this box.
     Tpm {
         #[command(subcommand)]
         command: TpmCommand,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum ClipCommand {
+    /// Says whether a clip is as its box made it. Ends with 0 if it is, 1 if it is not.
+    Verify(clip::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -146,6 +158,9 @@ pub fn status(
     };
     let done = match arguments.command {
         Command::License { command } => license(&arguments.socket, command, out).map(|()| 0),
+        Command::Clip {
+            command: ClipCommand::Verify(arguments),
+        } => clip::verify(&arguments, out),
         Command::Tpm {
             command: TpmCommand::Qualify(arguments),
         } => qualify::run(&arguments, out, say),

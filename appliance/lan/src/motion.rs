@@ -41,7 +41,7 @@ pub struct MotionEvent {
 }
 
 /// Whom to listen to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MotionTarget {
     /// The device service's address.
     pub xaddr: String,

@@ -124,10 +124,7 @@ impl RtspSource {
         let credentials = self
             .url
             .credentials()
-            .map(|(username, password)| Credentials {
-                username: username.to_owned(),
-                password: password.to_owned(),
-            });
+            .map(|(username, password)| Credentials { username, password });
         let options = SessionOptions::default()
             .creds(credentials)
             .user_agent("Sealgate".to_owned())

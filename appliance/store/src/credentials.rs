@@ -1,5 +1,6 @@
 //! Names and passwords that cameras want.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use rusqlite::{OptionalExtension, params};
@@ -51,6 +52,31 @@ impl Store {
         changed.map(|_| ())
     }
 
+    /// What every camera wants whose wishes are known.
+    ///
+    /// # Errors
+    /// The database could not be read, or holds what no MAC address is.
+    pub fn credentials(&self) -> Result<BTreeMap<MacAddress, Credential>, StoreError> {
+        let rows = self.rows(
+            "list the passwords",
+            "SELECT mac, user_name, password FROM credential",
+            [],
+            |row| {
+                let credential = Credential {
+                    user: row.get(1)?,
+                    password: row.get(2)?,
+                };
+                Ok((row.get::<_, String>(0)?, credential))
+            },
+        )?;
+        rows.into_iter()
+            .map(|(mac, credential)| {
+                let mac = mac.parse().map_err(StoreError::foreign("credential.mac"))?;
+                Ok((mac, credential))
+            })
+            .collect()
+    }
+
     /// What this camera wants, as far as it is known.
     ///
     /// # Errors
@@ -90,7 +116,8 @@ mod tests {
         for password in ["one", "two"] {
             let given = credential(password);
             store.set_credential(mac, Some(&given), 1).unwrap();
-            assert_eq!(store.credential(mac).unwrap(), Some(given));
+            assert_eq!(store.credential(mac).unwrap(), Some(given.clone()));
+            assert_eq!(store.credentials().unwrap(), BTreeMap::from([(mac, given)]));
         }
         assert_eq!(format!("{:?}", credential("s3cret")), "Credential");
         store.set_credential(mac, None, 2).unwrap();

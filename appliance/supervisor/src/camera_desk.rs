@@ -5,22 +5,25 @@
 //! before the recorder is sent there; what could not be carried out is tried again at the
 //! next round; a round that fails leaves the gate as it was or closes it, never opens it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sealgate_base::{Clock, Shutdown};
-use sealgate_camera::{CameraId, MacAddress};
+use sealgate_camera::{CameraId, MacAddress, StreamUrl};
 use sealgate_gate::{Address, Assignment, Brand, Decision, Decisions, Fact, Whereabouts, decide};
 use sealgate_kernel_gate::{Admission, KernelGate, KernelGateError};
 use sealgate_lan::{Location, Sighting, locate};
 use sealgate_license::binding::BoundLicense;
 use sealgate_license::tpm_wire::TpmName;
 use sealgate_recorder_link::{DesiredCamera, DesiredSet, RecorderClient};
-use sealgate_store::{Channel, KnownCamera, Store, StoreError};
+use sealgate_store::{Channel, Credential, KnownCamera, Store, StoreError};
 use tokio::sync::watch;
 
+use crate::channel_settings::ChannelSettings;
 use crate::license_desk::Standing;
+use crate::onvif_desk::Descriptions;
 use crate::replacements::Replacements;
 
 /// How often a round comes by itself: mends a flushed ruleset, tells a restarted recorder.
@@ -38,6 +41,8 @@ const FIRST_SIGHTINGS: Duration = Duration::from_secs(3);
 pub struct Picture {
     /// Devices on the camera ports now.
     pub sightings: Vec<Sighting>,
+    /// What they say of themselves.
+    pub descriptions: Arc<Descriptions>,
     /// Channels the owner gave.
     pub channels: Vec<Channel>,
     /// What was decided.
@@ -73,6 +78,8 @@ pub struct Desk {
     pub sightings: watch::Receiver<Vec<Sighting>>,
     /// The license in force.
     pub license: watch::Receiver<Arc<Standing>>,
+    /// What cameras say of themselves.
+    pub descriptions: watch::Receiver<Arc<Descriptions>>,
     /// Places that moved from a broken camera to another.
     pub replacements: Arc<Replacements>,
     /// Time.
@@ -108,6 +115,11 @@ pub struct DeskHandle {
 }
 
 impl DeskHandle {
+    /// The last round, and word of each further one.
+    pub fn watch(&self) -> watch::Receiver<Arc<Picture>> {
+        self.picture.clone()
+    }
+
     /// The last round.
     pub fn picture(&self) -> Arc<Picture> {
         Arc::clone(&self.picture.borrow())
@@ -179,6 +191,7 @@ async fn run(
             () = tokio::time::sleep(pause) => {}
             changed = questions.changed() => if changed.is_err() { break },
             changed = desk.sightings.changed() => if changed.is_err() { break },
+            changed = desk.descriptions.changed() => if changed.is_err() { break },
             changed = desk.license.changed() => if changed.is_err() { break },
             () = shutdown.requested() => break,
         }
@@ -213,18 +226,19 @@ impl Desk {
         let standing = Arc::clone(&self.license.borrow_and_update());
         let seen = newly_seen(&sightings, &last.sightings);
         let store = Arc::clone(&self.store);
-        let channels = tokio::task::spawn_blocking(move || {
+        let (channels, credentials) = tokio::task::spawn_blocking(move || {
             for camera in &seen {
                 store.camera_seen(camera)?;
             }
-            store.channels()
+            Ok((store.channels()?, store.credentials()?))
         })
         .await
         .map_err(RoundError::Task)?
         .map_err(RoundError::Store)?;
 
         let assignments: Vec<Assignment> = channels.iter().map(assignment).collect();
-        let facts = facts(&sightings, &channels);
+        let descriptions = Arc::clone(&self.descriptions.borrow_and_update());
+        let facts = facts(&sightings, &descriptions, &channels);
         let bound = standing.bound.as_ref();
         let moves = self.replacements.moves(signer(bound));
         let decisions = decide(bound, &moves, &assignments, &facts);
@@ -234,7 +248,7 @@ impl Desk {
         // go on: a camera that is open in both.
         let recordable =
             |camera: CameraId| gate_in_force || last.decisions.get(camera) == decisions.get(camera);
-        let desired = desired(&decisions, &channels, recordable);
+        let desired = desired(&decisions, &channels, &credentials, recordable);
         let recorder_told = match self.recorder.set_desired(desired).await {
             Ok(()) => true,
             Err(error) => {
@@ -247,6 +261,7 @@ impl Desk {
         };
         Ok(Picture {
             sightings,
+            descriptions,
             channels,
             decisions,
             gate_in_force,
@@ -309,11 +324,11 @@ fn newly_seen(now: &[Sighting], before: &[Sighting]) -> Vec<KnownCamera> {
 }
 
 /// Where each camera is that was seen or has a channel.
-fn facts(sightings: &[Sighting], channels: &[Channel]) -> Vec<Fact> {
+fn facts(sightings: &[Sighting], descriptions: &Descriptions, channels: &[Channel]) -> Vec<Fact> {
     let seen = sightings
         .iter()
         .filter_map(|sighting| sighting.mac)
-        .map(CameraId::first_source);
+        .flat_map(|mac| sources(descriptions, mac));
     let cameras: BTreeSet<CameraId> = seen
         .chain(channels.iter().map(|channel| channel.camera))
         .collect();
@@ -342,6 +357,21 @@ fn facts(sightings: &[Sighting], channels: &[Channel]) -> Vec<Fact> {
             })
         })
         .collect()
+}
+
+/// One for each video source behind a MAC address: an encoder or a re-streamer shows how
+/// many channels it needs.
+fn sources(descriptions: &Descriptions, mac: MacAddress) -> Vec<CameraId> {
+    let numbers = descriptions.get(&mac).into_iter().flat_map(|described| {
+        let numbers = described.sources.iter().map(|source| source.number);
+        numbers.filter_map(|number| NonZeroU8::new(u8::try_from(number).ok()?))
+    });
+    let cameras: Vec<CameraId> = numbers.map(|number| CameraId::new(mac, number)).collect();
+    if cameras.is_empty() {
+        vec![CameraId::first_source(mac)]
+    } else {
+        cameras
+    }
 }
 
 /// The camera's stream address answers, but from behind a router.
@@ -376,6 +406,7 @@ fn admissions(decisions: &Decisions) -> Vec<Admission> {
 fn desired(
     decisions: &Decisions,
     channels: &[Channel],
+    credentials: &BTreeMap<MacAddress, Credential>,
     recordable: impl Fn(CameraId) -> bool,
 ) -> DesiredSet {
     let cameras = decisions
@@ -386,8 +417,26 @@ fn desired(
                 return None;
             };
             let channel = channels.iter().find(|channel| channel.camera == camera)?;
-            let stream = channel.stream_url.as_ref()?.at(ip);
-            Some(DesiredCamera { camera, stream })
+            // What the owner typed into an address goes before what he set for all.
+            let signed_in = |stream: &StreamUrl| {
+                let stream = stream.at(ip);
+                match credentials.get(&camera.mac()) {
+                    Some(known) if stream.credentials().is_none() => {
+                        stream.with_credentials(&known.user, &known.password)
+                    }
+                    _ => stream,
+                }
+            };
+            let settings = ChannelSettings::read(&channel.settings);
+            Some(DesiredCamera {
+                camera,
+                stream: signed_in(channel.stream_url.as_ref()?),
+                sub_stream: channel.sub_stream_url.as_ref().map(signed_in),
+                audio: settings.audio,
+                transport: settings.transport,
+                plan: settings.plan,
+                keep: settings.keep,
+            })
         })
         .collect();
     DesiredSet { cameras }

@@ -6,9 +6,12 @@
 //! Deliberately absent: video (the recorder's), and rules about licenses (the kit's).
 
 pub mod camera_desk;
+pub mod channel_settings;
 pub mod config;
 pub mod license;
 pub mod license_desk;
+mod motion_desk;
+pub mod onvif_desk;
 mod passwords;
 pub mod replacements;
 pub mod rooms;

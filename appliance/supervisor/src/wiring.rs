@@ -22,8 +22,10 @@ use crate::camera_desk::{self, Desk};
 use crate::config::Config;
 use crate::license::{BoxLicenses, BoxNames, LicenseBox, LicenseFiles};
 use crate::license_desk::LicenseDesk;
+use crate::motion_desk;
+use crate::onvif_desk::OnvifDesk;
 use crate::replacements::Replacements;
-use crate::rooms::{Cameras, Gate, License, People, Video};
+use crate::rooms::{Cameras, Clips, Gate, License, People, Steerer, Video};
 use crate::setup_code::SetupCode;
 
 /// A longer serial number, or roots file, is not ours.
@@ -109,12 +111,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         },
     )?;
     let recorder = RecorderClient::new(&config.recorder.socket);
+    let onvif = Arc::new(OnvifDesk::new(Arc::clone(&store), Arc::clone(&clock)));
+    tokio::spawn(Arc::clone(&onvif).run(lan.sightings(), shutdown.clone()));
     let desk = camera_desk::start(
         Desk {
             store: Arc::clone(&store),
             gate: Arc::clone(&gate),
             recorder: recorder.clone(),
             sightings: lan.sightings(),
+            descriptions: onvif.descriptions(),
             license: license.watch(),
             replacements: Arc::clone(&replacements),
             clock: Arc::clone(&clock),
@@ -130,7 +135,19 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
             }
         }
     });
+    tokio::spawn(motion_desk::run(
+        desk.clone(),
+        Arc::clone(&onvif),
+        recorder.clone(),
+        shutdown.clone(),
+    ));
     let video = Arc::new(Video::new(recorder.clone()));
+    let clips = Clips::new(
+        recorder.clone(),
+        license.clone(),
+        desk.clone(),
+        Arc::clone(&clock),
+    );
     let rooms = Rooms {
         identity: identity.clone(),
         setup: people.clone(),
@@ -151,12 +168,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
             recorder,
             license,
             replacements,
+            onvif: Arc::clone(&onvif),
             lan,
             clock: Arc::clone(&clock),
         }),
         gate: Arc::new(Gate::new(gate)),
         recordings: video.clone(),
         live: video,
+        steering: Arc::new(Steerer::new(desk.clone(), onvif)),
+        clips: Arc::new(clips),
     };
     let alive = {
         let clock = Arc::clone(&clock);

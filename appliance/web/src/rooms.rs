@@ -16,9 +16,10 @@ use sealgate_words::Problem;
 mod views;
 
 pub use views::{
-    CameraCounters, CameraState, CameraVerdict, CameraView, CounterView, FileDownload,
-    GateCameraView, GateView, ImportView, LicenseView, Places, RecordingHealth, RecordingStatus,
-    RecordingView, ReplacementView, SessionView, StorageView, TpmView,
+    CameraCounters, CameraSettings, CameraState, CameraVerdict, CameraView, ClipView, CounterView,
+    DiskView, FileDownload, GateCameraView, GateView, ImportView, LicenseView, MarkedSpanView,
+    Places, PlanView, PresetView, RecordingHealth, RecordingStatus, RecordingView, ReplacementView,
+    SessionView, SpanView, Steering, StorageView, StreamTransport, TimelineView, TpmView,
 };
 
 /// The name of the user that the first-start set-up creates.
@@ -48,6 +49,10 @@ pub struct Rooms {
     pub recordings: Arc<dyn RecordingRoom>,
     /// Live pictures.
     pub live: Arc<dyn LiveRoom>,
+    /// Pictures on demand, and steering.
+    pub steering: Arc<dyn SteeringRoom>,
+    /// Clips to take away.
+    pub clips: Arc<dyn ClipRoom>,
 }
 
 /// What this box is.
@@ -203,6 +208,22 @@ pub trait CameraRoom: Send + Sync {
     /// `SG-API-003` if the choice could not be written.
     async fn prefer(&self, cameras: Vec<CameraId>) -> Result<(), Problem>;
 
+    /// How a camera with a channel is named, recorded and kept.
+    ///
+    /// # Errors
+    /// `SG-CAM-041` for one without a channel.
+    async fn settings(&self, camera: CameraId) -> Result<CameraSettings, Problem>;
+
+    /// Names a camera with a channel, and says how it is recorded and kept.
+    ///
+    /// # Errors
+    /// `SG-CAM-041` for one without a channel, `SG-CAM-045` for settings that can't be.
+    async fn configure(
+        &self,
+        camera: CameraId,
+        settings: CameraSettings,
+    ) -> Result<CameraView, Problem>;
+
     /// Remembers the user name and the password that a camera wants; `None` forgets them.
     ///
     /// # Errors
@@ -258,6 +279,29 @@ pub trait RecordingRoom: Send + Sync {
     /// `SG-REC-001` recorder not running, `SG-REC-006` no such recording.
     async fn open(&self, file: &str) -> Result<RecordedFile, Problem>;
 
+    /// What was recorded of a camera between two moments, milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// `SG-REC-…`.
+    async fn timeline(
+        &self,
+        camera: CameraId,
+        from_utc_ms: i64,
+        to_utc_ms: i64,
+    ) -> Result<TimelineView, Problem>;
+
+    /// Recorded frames from the key frame at or before this moment, as they are taken.
+    ///
+    /// # Errors
+    /// `SG-REC-…`.
+    async fn play(&self, camera: CameraId, from_utc_ms: i64) -> Result<LiveStream, Problem>;
+
+    /// The key frame at or before this moment as an MP4 file of one picture, and its time.
+    ///
+    /// # Errors
+    /// `SG-REC-…`.
+    async fn still(&self, camera: CameraId, at_utc_ms: i64) -> Result<(i64, Bytes), Problem>;
+
     /// Disk and cameras now.
     ///
     /// # Errors
@@ -281,7 +325,46 @@ pub trait LiveRoom: Send + Sync {
     ///
     /// # Errors
     /// `SG-REC-001` to `SG-REC-003`.
-    async fn open(&self, camera: CameraId) -> Result<LiveStream, Problem>;
+    async fn open(&self, camera: CameraId, stream: WatchedStream) -> Result<LiveStream, Problem>;
+}
+
+/// Which of a camera's streams is watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchedStream {
+    /// The one that is recorded.
+    #[default]
+    Main,
+    /// The smaller one.
+    Sub,
+}
+
+/// Clips to take away.
+#[async_trait]
+pub trait ClipRoom: Send + Sync {
+    /// Reads a camera's recordings between two moments once and has the TPM sign what the
+    /// clip of them is. It can be fetched for an hour.
+    ///
+    /// # Errors
+    /// `SG-REC-…`; `SG-REC-012` if too many clips wait to be fetched.
+    async fn make(
+        &self,
+        camera: CameraId,
+        from_utc_ms: i64,
+        to_utc_ms: i64,
+    ) -> Result<ClipView, Problem>;
+
+    /// The clip's bytes: those that were signed, or the stream ends with a problem.
+    ///
+    /// # Errors
+    /// `SG-REC-013` no such clip, or not any more; `SG-REC-…`.
+    async fn open(&self, id: &str) -> Result<(ClipView, RecordedFile), Problem>;
+
+    /// The signed statement about the clip.
+    ///
+    /// # Errors
+    /// `SG-REC-013` no such clip, or not any more; `SG-TPM-…` the TPM did not sign.
+    async fn statement(&self, id: &str) -> Result<FileDownload, Problem>;
 }
 
 /// A camera's frames as they come; ends with at most one problem.
@@ -297,6 +380,33 @@ pub enum LiveFrame {
         /// `ftyp` and `moov`.
         segment: Bytes,
     },
-    /// One `moof` and `mdat`.
-    Part(Bytes),
+    /// Media.
+    Part {
+        /// One `moof` and `mdat`.
+        bytes: Bytes,
+        /// When its first picture arrived at the box, milliseconds since the Unix epoch.
+        utc_ms: i64,
+    },
+}
+
+/// Pictures on demand, and steering, of admitted cameras.
+#[async_trait]
+pub trait SteeringRoom: Send + Sync {
+    /// The camera's own picture of this moment, a JPEG file.
+    ///
+    /// # Errors
+    /// `SG-REC-002` not admitted, `SG-CAM-033` the camera gives none, `SG-CAM-…`.
+    async fn snapshot(&self, camera: CameraId) -> Result<Bytes, Problem>;
+
+    /// The places that the camera has stored.
+    ///
+    /// # Errors
+    /// As [`steer`](Self::steer).
+    async fn presets(&self, camera: CameraId) -> Result<Vec<PresetView>, Problem>;
+
+    /// Steers the camera.
+    ///
+    /// # Errors
+    /// `SG-REC-002` not admitted, `SG-CAM-033` it can't be steered, `SG-CAM-…`.
+    async fn steer(&self, camera: CameraId, steering: Steering) -> Result<(), Problem>;
 }

@@ -4,7 +4,9 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use crate::api::{cameras, channels, gate, license, live, metrics, recordings, sessions, status};
+use crate::api::{
+    cameras, channels, gate, license, live, metrics, recordings, sessions, status, steering,
+};
 use crate::app::App;
 use crate::pages;
 
@@ -117,6 +119,17 @@ pub(crate) fn routes() -> Vec<Route> {
         route(GET, "/api/v1/gate", SignedIn, Api, gate::show),
         route(GET, "/api/v1/recordings", SignedIn, Api, recordings::list),
         route(GET, "/api/v1/recordings/{*file}", SignedIn, Api, recordings::download),
+        route(GET, "/api/v1/channels/{camera}/settings", SignedIn, Api, channels::settings),
+        route(PUT, "/api/v1/channels/{camera}/settings", SignedIn, Api, channels::configure),
+        route(GET, "/api/v1/timeline/{camera}", SignedIn, Api, clips::timeline),
+        route(GET, "/api/v1/still/{camera}", SignedIn, Api, clips::still),
+        route(POST, "/api/v1/clips", SignedIn, Api, clips::make),
+        route(GET, "/api/v1/clips/{id}", SignedIn, Api, clips::open),
+        route(GET, "/api/v1/clips/{id}/statement", SignedIn, Api, clips::statement),
+        route(GET, "/api/v1/play/{camera}", SignedIn, Socket, live::play),
         route(GET, "/api/v1/live/{camera}", SignedIn, Socket, live::open),
+        route(GET, "/api/v1/snapshot/{camera}", SignedIn, Api, steering::snapshot),
+        route(GET, "/api/v1/ptz/{camera}", SignedIn, Api, steering::presets),
+        route(POST, "/api/v1/ptz/{camera}", SignedIn, Api, steering::steer),
     ]
 }

@@ -33,7 +33,10 @@ fn frames(file: &[u8], mime_type: &str) -> Vec<LiveFrame> {
             b"moof" => part = this.to_vec(),
             b"mdat" => {
                 part.extend_from_slice(this);
-                frames.push(LiveFrame::Part(std::mem::take(&mut part).into()));
+                frames.push(LiveFrame::Part {
+                    bytes: std::mem::take(&mut part).into(),
+                    utc_ms: 0,
+                });
             }
             _ => {}
         }

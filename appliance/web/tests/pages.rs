@@ -11,7 +11,8 @@ use axum::http::Request;
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
 
 use fakes::client::Client;
-use fakes::{CAMERA_A, CODE, PASSWORD, World, camera, problem};
+use fakes::{CAMERA_A, CAMERA_B, CODE, PASSWORD, World, camera, problem};
+use sealgate_camera::CameraId;
 
 #[tokio::test]
 async fn the_first_start_sets_a_password_and_signs_in() {
@@ -181,6 +182,38 @@ async fn a_license_is_shown_before_it_is_used() {
     );
     let page = browser.get("/license?done=imported").await;
     assert!(page.text.contains("0 of 1 used, 1 free"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_smaller_license_lets_the_owner_choose_who_stays() {
+    let world = World::set_up();
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    for camera in world.fake.cameras.lock().unwrap().iter_mut() {
+        camera.assigned = true;
+    }
+    let [a, b] = [CAMERA_A, CAMERA_B].map(|id| id.parse::<CameraId>().unwrap());
+    *world.fake.stops.lock().unwrap() = vec![b];
+    let csrf = browser.get("/license").await.csrf();
+    let shown = browser.post_file("/license/check", &csrf, b"smaller").await;
+    assert!(shown.text.contains("Which cameras stay?"), "{}", shown.text);
+    let ticked = |camera: CameraId| {
+        shown
+            .text
+            .contains(&format!("name=\"keep-{camera}\" value=\"yes\" checked"))
+    };
+    assert!(ticked(a) && !ticked(b), "{}", shown.text);
+    // The other one is to stay.
+    let document = shown.after("name=\"document\" value=\"");
+    let keep = format!("keep-{b}");
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("document", document.as_str()),
+        (keep.as_str(), "yes"),
+    ];
+    let used = browser.post_form("/license/import", &fields).await;
+    assert_eq!(used.location(), "/license?done=imported");
+    assert_eq!(*world.fake.preferred.lock().unwrap(), [b]);
 }
 
 #[tokio::test]

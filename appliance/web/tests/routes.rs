@@ -46,6 +46,12 @@ fn body(method: &Method, path: &str, csrf: &str) -> (&'static str, String) {
             (JSON, r#"{"user":"admin","password":"s3cret"}"#.into())
         }
         ("POST", "/api/v1/cameras/{mac}/replace") => (JSON, r#"{"by":"02:00:00:00:0a:03"}"#.into()),
+        ("PUT", "/api/v1/channels/{camera}/settings") => (JSON, fakes::settings_json()),
+        ("POST", "/api/v1/clips") => (
+            JSON,
+            format!(r#"{{"camera":"{CAMERA_A}","from_utc_ms":1,"to_utc_ms":2}}"#),
+        ),
+        ("POST", "/api/v1/ptz/{camera}") => (JSON, r#"{"order":"move","pan":0.5}"#.into()),
         ("POST", path) if !path.starts_with("/api/") => (FORM, format!("csrf={csrf}")),
         _ => (JSON, String::new()),
     }
@@ -63,8 +69,15 @@ async fn outcome(mut client: Client, method: &Method, path: &str, page: &str) ->
         .replace("{camera}", CAMERA_A)
         .replace("{mac}", "02:00:00:00:00:0a")
         .replace("{number}", "1")
+        .replace("{id}", "1")
         .replace("{file}", file)
         .replace("{*file}", fakes::RECORDING);
+    let real = match path {
+        "/api/v1/timeline/{camera}" => format!("{real}?from_utc_ms=1&to_utc_ms=2"),
+        "/api/v1/still/{camera}" => format!("{real}?at_utc_ms=1"),
+        "/api/v1/play/{camera}" => format!("{real}?from_utc_ms=1"),
+        _ => real,
+    };
     let mut request = Request::builder()
         .method(method)
         .uri(real)
@@ -105,7 +118,7 @@ async fn every_route_answers_every_role_as_the_table_says() {
                     && (path == "/sign-out" || !matches!(&role[4..], "/sign-in" | "/setup")))
         });
         assert!(
-            succeeds || path == "/api/v1/live/{camera}",
+            succeeds || path == "/api/v1/live/{camera}" || path == "/api/v1/play/{camera}",
             "nobody can use {method} {path}: {roles:?}"
         );
         found.push_str(&format!("{method} {path} {}\n", roles.join(" ")));

@@ -124,6 +124,7 @@ fn room(bench: &Bench, folder: &Path, shutdown: &Shutdown) -> Arc<dyn LicenseRoo
     .unwrap();
     let store = Arc::new(Store::open(&folder.join("box.db")).unwrap());
     let (_, sightings) = watch::channel(Vec::new());
+    let (_, descriptions) = watch::channel(Arc::default());
     let gate = KernelGate::new(Vec::new(), None).with_nft(Nft {
         program: "/bin/false".into(),
         prefix: Vec::new(),
@@ -135,6 +136,7 @@ fn room(bench: &Bench, folder: &Path, shutdown: &Shutdown) -> Arc<dyn LicenseRoo
             gate: Arc::new(gate),
             recorder: RecorderClient::new(folder.join("recorder.sock")),
             sightings,
+            descriptions,
             license: desk.watch(),
             replacements: Arc::clone(&replacements),
             clock: Arc::clone(&clock),

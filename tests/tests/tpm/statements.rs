@@ -99,3 +99,46 @@ fn what_does_not_continue_the_journal_moves_nothing() {
     std::fs::remove_file(folder.join("0001.sgs")).unwrap();
     assert_eq!(Replacements::read(&folder).moves(None), []);
 }
+
+#[test]
+fn anyone_can_tell_whether_a_clip_is_as_its_box_made_it() {
+    use sha2::{Digest as _, Sha256};
+
+    let (bench, _) = Bench::licensed(2);
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("dock.mp4");
+    let video = b"a clip, as far as this test goes";
+    std::fs::write(&clip, video).unwrap();
+    let subject = Subject::Clip {
+        camera: "020000000001-1".into(),
+        file: "dock.mp4".into(),
+        from: jiff::Timestamp::UNIX_EPOCH,
+        to: jiff::Timestamp::UNIX_EPOCH,
+        size_bytes: video.len() as u64,
+        sha256: Sha256::digest(video).into(),
+    };
+    let statement = bench.start().state(subject).unwrap().to_text();
+    let beside = folder.path().join("dock.mp4.sgs");
+    std::fs::write(&beside, &statement).unwrap();
+    let verify = || {
+        let mut said = Vec::new();
+        let arguments = ["sealgate", "clip", "verify", clip.to_str().unwrap()];
+        let status = sealgate_cli::status(arguments, &mut said, &mut Vec::new());
+        (status, String::from_utf8(said).unwrap())
+    };
+    let (status, said) = verify();
+    assert_eq!(status, 0, "{said}");
+    assert!(said.contains("is as box NVR-0193 made it"), "{said}");
+    std::fs::write(&clip, b"a clip, as far as THIS test goes").unwrap();
+    assert!(verify().1.contains("is NOT the clip"));
+    assert_eq!(verify().0, 1);
+    std::fs::write(&clip, video).unwrap();
+    std::fs::write(
+        &beside,
+        statement.replacen("\"sig\": \"A", "\"sig\": \"B", 1),
+    )
+    .unwrap();
+    assert!(verify().1.contains("SG-DOC-006"), "{}", verify().1);
+    std::fs::write(&beside, "{}").unwrap();
+    assert!(verify().1.contains("SG-DOC-001"), "{}", verify().1);
+}

@@ -56,8 +56,9 @@ impl Facts {
             id: camera,
             mac,
             ip: seen_ip.or_else(|| known.and_then(|known| known.ip)),
-            name: sighting
-                .and_then(|sighting| sighting.name.clone())
+            name: channel
+                .and_then(|channel| channel.name.clone())
+                .or_else(|| sighting.and_then(|sighting| sighting.name.clone()))
                 .or_else(|| known.and_then(|known| known.name.clone())),
             model: sighting
                 .and_then(|sighting| sighting.model.clone())

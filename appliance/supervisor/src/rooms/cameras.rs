@@ -8,14 +8,16 @@ use sealgate_base::Clock;
 use sealgate_camera::{CameraId, MacAddress, StreamUrl};
 use sealgate_gate::Reason;
 use sealgate_kernel_gate::KernelGate;
-use sealgate_lan::{LanHandle, Sighting, stream_urls};
+use sealgate_lan::{LanHandle, Sighting, StreamProfile, VideoCodec};
 use sealgate_recorder_link::RecorderClient;
 use sealgate_store::{AuditEntry, Channel, Credential, Store};
 use sealgate_web::rooms::{CameraCounters, CameraRoom, CameraVerdict, CameraView, ReplacementView};
 use sealgate_words::Problem;
 
 use crate::camera_desk::DeskHandle;
+use crate::channel_settings::ChannelSettings;
 use crate::license_desk::LicenseDesk;
+use crate::onvif_desk::OnvifDesk;
 use crate::replacements::Replacements;
 use crate::rooms::camera_rows::Facts;
 use crate::rooms::replace::replacement_views;
@@ -33,6 +35,8 @@ pub struct Cameras {
     pub recorder: RecorderClient,
     /// Searches.
     pub lan: LanHandle,
+    /// What cameras say of themselves.
+    pub onvif: Arc<OnvifDesk>,
     /// Signs what is stated about replaced cameras.
     pub license: LicenseDesk,
     /// Cameras that were replaced.
@@ -98,18 +102,18 @@ impl Cameras {
         }
     }
 
-    /// Where the camera's main stream is: as given, or as the camera itself says.
-    async fn stream_of(
+    /// Where the camera's streams are, the main one first: as given, or as it says itself.
+    async fn streams_of(
         &self,
         camera: CameraId,
         sighting: Option<&Sighting>,
         given: Option<StreamUrl>,
-    ) -> Result<StreamUrl, Problem> {
+    ) -> Result<(StreamUrl, Option<StreamUrl>), Problem> {
         let mac = camera.mac().to_string();
         if let Some(stream) = given {
             let elsewhere = sighting.filter(|sighting| sighting.ip.to_string() != stream.host());
             return match elsewhere {
-                None => Ok(stream),
+                None => Ok((stream, None)),
                 Some(sighting) => {
                     let address = format!(
                         "it names {}, and the camera is at {}",
@@ -129,18 +133,41 @@ impl Cameras {
         let Some(service) = &sighting.xaddr else {
             return Err(entry("SG-CAM-005", &[("camera", &mac)]));
         };
-        let streams = stream_urls(service, None).await.map_err(|error| {
-            tracing::info!(
-                error = &error as &dyn std::error::Error,
-                mac,
-                "no stream address"
-            );
-            entry(error.code(), &[("camera", &mac), ("address", "")])
-        })?;
-        streams
+        let described = self
+            .onvif
+            .ask(camera.mac(), service)
+            .await
+            .map_err(|error| {
+                tracing::info!(
+                    error = &error as &dyn std::error::Error,
+                    mac,
+                    "no stream address"
+                );
+                entry(error.code(), &[("camera", &mac), ("address", "")])
+            })?;
+        let source = described
+            .sources
+            .iter()
+            .find(|source| source.number == u16::from(camera.source().get()));
+        let playable: Vec<&StreamProfile> = source
             .into_iter()
-            .next()
-            .ok_or_else(|| entry("SG-CAM-005", &[("camera", &mac)]))
+            .flat_map(|source| &source.streams)
+            .filter(|stream| {
+                matches!(
+                    stream.codec,
+                    None | Some(VideoCodec::H264 | VideoCodec::H265)
+                )
+            })
+            .collect();
+        let (main, others) = playable
+            .split_first()
+            .ok_or_else(|| entry("SG-CAM-005", &[("camera", &mac)]))?;
+        // The smallest picture serves a grid best, and H.264 is what every browser shows.
+        let sub = others
+            .iter()
+            .rfind(|stream| stream.codec != Some(VideoCodec::H265))
+            .or(others.last());
+        Ok((main.url.clone(), sub.map(|stream| stream.url.clone())))
     }
 
     /// Gives a camera that can be asked, or whose stream is given, a channel.
@@ -161,6 +188,13 @@ impl Cameras {
         let store = Arc::clone(&self.store);
         blocking("give the channel", move || store.assign(&channel)).await?;
         self.audit("channel.assign", camera).await
+    }
+
+    async fn channel(&self, camera: CameraId) -> Result<Channel, Problem> {
+        let store = Arc::clone(&self.store);
+        blocking("find the channel", move || store.channel(camera))
+            .await?
+            .ok_or_else(|| entry("SG-CAM-041", &[("camera", &camera.mac().to_string())]))
     }
 
     /// Whether one more camera has a place; a camera that was told that it has none is
@@ -198,10 +232,11 @@ impl Cameras {
             .sightings
             .iter()
             .find(|sighting| sighting.mac == Some(camera.mac()));
+        let (main, sub) = self.streams_of(camera, sighting, stream).await?;
         Ok(Channel {
             camera,
-            stream_url: Some(self.stream_of(camera, sighting, stream).await?),
-            sub_stream_url: None,
+            stream_url: Some(main),
+            sub_stream_url: sub,
             assigned_utc_ms: self.clock.utc_ms(),
             assigned_by: "owner".to_owned(),
             pinned_model: sighting.and_then(|sighting| sighting.model.clone()),
@@ -209,7 +244,7 @@ impl Cameras {
             name: None,
             preferred: false,
             other_brand: false,
-            settings: "{}".to_owned(),
+            settings: ChannelSettings::default().to_text(),
         })
     }
 
@@ -277,6 +312,29 @@ impl CameraRoom for Cameras {
         Ok(verdicts)
     }
 
+    async fn settings(&self, camera: CameraId) -> Result<CameraSettings, Problem> {
+        let channel = self.channel(camera).await?;
+        Ok(ChannelSettings::read(&channel.settings).view(channel.name))
+    }
+
+    async fn configure(
+        &self,
+        camera: CameraId,
+        settings: CameraSettings,
+    ) -> Result<CameraView, Problem> {
+        self.channel(camera).await?;
+        let (name, settings) = ChannelSettings::asked(&settings)
+            .map_err(|error| entry("SG-CAM-045", &[("detail", &error.to_string())]))?;
+        let store = Arc::clone(&self.store);
+        blocking("configure the camera", move || {
+            store.configure(camera, name.as_deref(), &settings.to_text())
+        })
+        .await?;
+        self.audit("channel.configure", camera).await?;
+        self.desk.decide_again().await;
+        self.row(camera).await
+    }
+
     async fn prefer(&self, cameras: Vec<CameraId>) -> Result<(), Problem> {
         let store = Arc::clone(&self.store);
         let chosen = cameras.clone();
@@ -300,6 +358,8 @@ impl CameraRoom for Cameras {
             store.set_credential(mac, credential.as_ref(), now)
         })
         .await?;
+        self.onvif.ask_soon(mac);
+        self.desk.decide_again().await;
         self.audit("camera.credential", CameraId::first_source(mac))
             .await
     }

@@ -2,16 +2,20 @@
 
 mod camera_rows;
 mod cameras;
+mod clips;
 mod gate;
 mod license;
 mod people;
 mod replace;
+mod steering;
 mod video;
 
 pub use cameras::Cameras;
+pub use clips::Clips;
 pub use gate::Gate;
 pub use license::License;
 pub use people::People;
+pub use steering::Steerer;
 pub use video::Video;
 
 use sealgate_web::internal_fault;

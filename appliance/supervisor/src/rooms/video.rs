@@ -4,9 +4,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
 use sealgate_camera::CameraId;
-use sealgate_recorder_link::{self as link, ClientError, LiveVideo, RecorderClient};
+use sealgate_recorder_link::{
+    self as link, ClientError, DiskState, DiskStatus, LiveVideo, RecorderClient, Span,
+};
 use sealgate_web::rooms::{
-    LiveFrame, LiveRoom, LiveStream, RecordedFile, RecordingRoom, RecordingView, StorageView,
+    DiskView, LiveFrame, LiveRoom, LiveStream, MarkedSpanView, RecordedFile, RecordingRoom,
+    RecordingView, SpanView, StorageView, TimelineView, WatchedStream,
 };
 use sealgate_words::{Problem, catalog};
 
@@ -24,7 +27,7 @@ impl Video {
 }
 
 /// The recorder's refusal in the catalog's words.
-fn problem(error: &ClientError, camera: Option<CameraId>) -> Problem {
+pub(super) fn problem(error: &ClientError, camera: Option<CameraId>) -> Problem {
     let camera = camera.map_or_else(|| "this camera".to_owned(), |id| id.mac().to_string());
     tracing::debug!(
         error = error as &dyn std::error::Error,
@@ -82,16 +85,106 @@ impl RecordingRoom for Video {
         Ok(StorageView {
             free_bytes: status.free_bytes,
             total_bytes: status.total_bytes,
+            disks: status.disks.into_iter().map(disk).collect(),
         })
+    }
+
+    async fn timeline(
+        &self,
+        camera: CameraId,
+        from_utc_ms: i64,
+        to_utc_ms: i64,
+    ) -> Result<TimelineView, Problem> {
+        let timeline = self
+            .recorder
+            .timeline(camera, from_utc_ms, to_utc_ms)
+            .await
+            .map_err(|error| problem(&error, Some(camera)))?;
+        Ok(TimelineView {
+            spans: timeline
+                .spans
+                .into_iter()
+                .map(|span| SpanView {
+                    start_utc_ms: span.start_utc_ms,
+                    end_utc_ms: span.end_utc_ms,
+                })
+                .collect(),
+            gaps: timeline
+                .gaps
+                .into_iter()
+                .map(|gap| marked(gap.span, gap.cause.as_ref()))
+                .collect(),
+            events: timeline
+                .events
+                .into_iter()
+                .map(|event| marked(event.span, Some(&event.kind)))
+                .collect(),
+        })
+    }
+
+    async fn play(&self, camera: CameraId, from_utc_ms: i64) -> Result<LiveStream, Problem> {
+        let video = self
+            .recorder
+            .play(camera, from_utc_ms)
+            .await
+            .map_err(|error| problem(&error, Some(camera)))?;
+        Ok(stream::unfold(Some(video), move |video| next_frame(video, camera)).boxed())
+    }
+
+    async fn still(&self, camera: CameraId, at_utc_ms: i64) -> Result<(i64, Bytes), Problem> {
+        self.recorder
+            .still(camera, at_utc_ms)
+            .await
+            .map_err(|error| problem(&error, Some(camera)))
+    }
+}
+
+/// A time with the link's own word for what it is.
+fn marked(span: Span, kind: Option<&impl serde::Serialize>) -> MarkedSpanView {
+    MarkedSpanView {
+        start_utc_ms: span.start_utc_ms,
+        end_utc_ms: span.end_utc_ms,
+        kind: kind.and_then(word),
+    }
+}
+
+fn word(kind: &impl serde::Serialize) -> Option<String> {
+    match serde_json::to_value(kind).ok()? {
+        serde_json::Value::String(word) => Some(word),
+        _ => None,
+    }
+}
+
+fn disk(status: DiskStatus) -> DiskView {
+    let (state, detail) = match status.state {
+        DiskState::InUse => ("in_use", None),
+        DiskState::Away => ("away", None),
+        DiskState::NotInitialized => ("not_initialized", None),
+        DiskState::Double => ("double", None),
+        DiskState::ReadOnly => ("read_only", None),
+        DiskState::Full => ("full", None),
+        DiskState::Hanging => ("hanging", None),
+        DiskState::Failed { reason } => ("failed", Some(reason)),
+    };
+    DiskView {
+        name: status.name,
+        state: state.to_owned(),
+        detail,
+        free_bytes: status.free_bytes,
+        total_bytes: status.total_bytes,
     }
 }
 
 #[async_trait]
 impl LiveRoom for Video {
-    async fn open(&self, camera: CameraId) -> Result<LiveStream, Problem> {
+    async fn open(&self, camera: CameraId, stream: WatchedStream) -> Result<LiveStream, Problem> {
+        let stream = match stream {
+            WatchedStream::Main => link::LiveStream::Main,
+            WatchedStream::Sub => link::LiveStream::Sub,
+        };
         let video = self
             .recorder
-            .live(camera)
+            .live_stream(camera, stream)
             .await
             .map_err(|error| problem(&error, Some(camera)))?;
         Ok(stream::unfold(Some(video), move |video| next_frame(video, camera)).boxed())
@@ -124,8 +217,8 @@ async fn next_frame(
             }),
             Some(video),
         )),
-        Ok(Some(link::LiveFrame::Part { bytes, .. })) => {
-            Some((Ok(LiveFrame::Part(bytes)), Some(video)))
+        Ok(Some(link::LiveFrame::Part { bytes, utc_ms, .. })) => {
+            Some((Ok(LiveFrame::Part { bytes, utc_ms }), Some(video)))
         }
         Ok(None) => None,
         Err(error) => Some((Err(problem(&ClientError::Link(error), Some(camera))), None)),

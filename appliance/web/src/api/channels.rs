@@ -8,12 +8,12 @@ use sealgate_camera::{CameraId, MacAddress};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ApiResult;
+use super::{ApiResult, camera};
 use crate::app::App;
 use crate::body;
 use crate::download::download;
 use crate::errors::{ApiProblem, ProblemSchema, missing, unreadable};
-use crate::rooms::{CameraVerdict, CameraView, FileDownload, ReplacementView};
+use crate::rooms::{CameraSettings, CameraVerdict, CameraView, FileDownload, ReplacementView};
 
 /// The longest user name and password that are taken; ONVIF cameras take fewer.
 const MAX_USER_CHARS: usize = 64;
@@ -126,7 +126,7 @@ pub(crate) struct ReplacedCameras {
     request_body = ReplaceRequest,
     responses(
         (status = 200, body = ReplacedCameras),
-        (status = 409, description = "SG-CAM-041 to 034", body = ProblemSchema)))]
+        (status = 409, description = "SG-CAM-041 to SG-CAM-044", body = ProblemSchema)))]
 pub(crate) async fn replace(
     State(app): State<App>,
     Path(mac): Path<String>,
@@ -178,4 +178,37 @@ pub(crate) async fn statement(
 
 fn mac_of(text: &str) -> Result<MacAddress, ApiProblem> {
     text.parse().map_err(|_| ApiProblem(missing("camera")))
+}
+
+/// How a camera with a channel is named, recorded and kept.
+#[utoipa::path(get, path = "/api/v1/channels/{camera}/settings", tag = "cameras", security(("session" = [])),
+    params(("camera" = String, Path, example = "020000000a01-1")),
+    responses(
+        (status = 200, body = CameraSettings),
+        (status = 409, description = "SG-CAM-041: it has no channel", body = ProblemSchema)))]
+pub(crate) async fn settings(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> ApiResult<Json<CameraSettings>> {
+    Ok(Json(app.rooms.cameras.settings(camera(&id)?).await?))
+}
+
+/// Names a camera with a channel, and says how it is recorded and kept.
+#[utoipa::path(put, path = "/api/v1/channels/{camera}/settings", tag = "cameras", security(("session" = [])),
+    params(("camera" = String, Path, example = "020000000a01-1")),
+    request_body = CameraSettings,
+    responses(
+        (status = 200, body = CameraView),
+        (status = 409, description = "SG-CAM-041: it has no channel", body = ProblemSchema),
+        (status = 422, description = "SG-CAM-045: settings that can't be", body = ProblemSchema)))]
+pub(crate) async fn configure(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    request: Request,
+) -> ApiResult<Json<CameraView>> {
+    let camera = camera(&id)?;
+    let asked: CameraSettings = body::json(request)
+        .await?
+        .ok_or_else(|| unreadable("it has no body"))?;
+    Ok(Json(app.rooms.cameras.configure(camera, asked).await?))
 }

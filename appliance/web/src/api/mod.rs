@@ -10,6 +10,7 @@ use crate::errors::{ApiProblem, missing};
 
 pub(crate) mod cameras;
 pub(crate) mod channels;
+pub(crate) mod clips;
 pub(crate) mod gate;
 pub(crate) mod license;
 pub(crate) mod live;
@@ -17,6 +18,7 @@ pub(crate) mod metrics;
 pub(crate) mod recordings;
 pub(crate) mod sessions;
 pub(crate) mod status;
+pub(crate) mod steering;
 
 /// The result of every handler here.
 pub(crate) type ApiResult<T> = Result<T, ApiProblem>;
@@ -53,10 +55,21 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
         channels::replace,
         channels::replacements,
         channels::statement,
+        channels::settings,
+        channels::configure,
         gate::show,
         recordings::list,
         recordings::download,
+        clips::timeline,
+        clips::still,
+        clips::make,
+        clips::open,
+        clips::statement,
         live::open,
+        live::play,
+        steering::snapshot,
+        steering::presets,
+        steering::steer,
     ),
     components(schemas(crate::errors::ProblemSchema)),
     modifiers(&Bearer)

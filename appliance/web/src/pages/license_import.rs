@@ -1,8 +1,11 @@
 //! A license file: checked, shown as before and after, then imported.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use sealgate_camera::CameraId;
 use sealgate_license::dsse::MAX_DOCUMENT_BYTES;
 use sealgate_pages::{
     Button, DiffRow, Form, Icon, Markup, Tone, button_link, diff_table, form, html, notice, panel,
@@ -13,10 +16,11 @@ use serde::Deserialize;
 
 use super::frame::{Page, PageResult, Posted, PostedForm, View};
 use super::license;
+use super::words::camera_name;
 use crate::app::App;
 use crate::body;
 use crate::errors::{status, unreadable};
-use crate::rooms::{ImportView, LicenseView};
+use crate::rooms::{CameraView, ImportView, LicenseView};
 
 /// `POST /license/check`: says what a file would change.
 pub(crate) async fn check(State(_): State<App>, page: Page, request: Request) -> PageResult {
@@ -30,7 +34,14 @@ pub(crate) async fn check(State(_): State<App>, page: Page, request: Request) ->
         Ok((upload, import))
     };
     match checked.await {
-        Ok((upload, import)) => Ok(page.show(confirm(&page, &upload.file, &import))),
+        Ok((upload, import)) => {
+            let assigned = if import.stops_recording.is_empty() {
+                Vec::new()
+            } else {
+                assigned(&page).await
+            };
+            Ok(page.show(confirm(&page, &upload.file, &import, &assigned)))
+        }
         Err(problem) => Ok(refused(&page, &problem).await),
     }
 }
@@ -41,6 +52,24 @@ pub(crate) async fn check(State(_): State<App>, page: Page, request: Request) ->
 pub(crate) struct ConfirmForm {
     csrf: String,
     document: String,
+    /// Boxes that were ticked: `keep-` and a camera.
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
+}
+
+/// What a ticked box of a camera is called.
+const KEEP: &str = "keep-";
+
+impl ConfirmForm {
+    /// The cameras that are to stay, if there was a choice.
+    fn kept(&self) -> Option<Vec<CameraId>> {
+        let kept: Vec<CameraId> = self
+            .others
+            .keys()
+            .filter_map(|name| name.strip_prefix(KEEP)?.parse().ok())
+            .collect();
+        (!kept.is_empty()).then_some(kept)
+    }
 }
 
 impl PostedForm for ConfirmForm {
@@ -58,6 +87,13 @@ pub(crate) async fn import(posted: Posted<ConfirmForm>) -> PageResult {
     let document = BASE64_URL_SAFE_NO_PAD
         .decode(&form.document)
         .map_err(|_| page.problem(&unreadable("the license file in its form is damaged")))?;
+    // Chosen first, so that there is no moment with the wrong cameras. A refused file leaves
+    // the choice, which changes nothing while there are places for all.
+    if let Some(kept) = form.kept()
+        && let Err(problem) = page.app.rooms.cameras.prefer(kept).await
+    {
+        return Ok(refused(&page, &problem).await);
+    }
     match page.app.rooms.license.import(&document, false).await {
         Ok(_) => Ok(Redirect::to("/license?done=imported").into_response()),
         Err(problem) => Ok(refused(&page, &problem).await),
@@ -77,7 +113,21 @@ async fn refused(page: &Page, problem: &Problem) -> Response {
     )
 }
 
-fn confirm<'a>(page: &Page, document: &[u8], import: &ImportView) -> View<'a> {
+/// The cameras that a choice is between; none if they can't be read: the import shows why.
+async fn assigned(page: &Page) -> Vec<CameraView> {
+    let cameras = page.app.rooms.cameras.list().await.unwrap_or_default();
+    cameras
+        .into_iter()
+        .filter(|camera| camera.assigned)
+        .collect()
+}
+
+fn confirm<'a>(
+    page: &Page,
+    document: &[u8],
+    import: &ImportView,
+    assigned: &[CameraView],
+) -> View<'a> {
     let csrf = page.csrf();
     let stops = import.stops_recording.len();
     View {
@@ -96,14 +146,38 @@ fn confirm<'a>(page: &Page, document: &[u8], import: &ImportView) -> View<'a> {
             }
             (panel("What changes", None, html! {}, html! {
                 (diff_table("License now and after the import", &rows(&import.before, &import.after)))
-                (confirm_form(&csrf, document))
+                (confirm_form(&csrf, document, choice(import, assigned)))
             }))
         },
         ..View::default()
     }
 }
 
-fn confirm_form(csrf: &str, document: &[u8]) -> Markup {
+/// Who stays when there are fewer places: those that stay by themselves are ticked.
+fn choice(import: &ImportView, assigned: &[CameraView]) -> Markup {
+    if assigned.is_empty() {
+        return html! {};
+    }
+    let places = import.after.places.total;
+    html! {
+        fieldset {
+            legend { "Which cameras stay?" }
+            p class="hint" {
+                "The license has " (places) " places. Of more than that, the ones that have "
+                "had a place longest stay; the others keep their settings and recordings."
+            }
+            @for camera in assigned {
+                label class="tick" {
+                    input type="checkbox" name={ (KEEP) (camera.id) } value="yes"
+                        checked[!import.stops_recording.contains(&camera.id)];
+                    " " (camera_name(camera)) " " span class="mono small" { (camera.mac) }
+                }
+            }
+        }
+    }
+}
+
+fn confirm_form(csrf: &str, document: &[u8], choice: Markup) -> Markup {
     html! { div class="choice" {
         (form(
             &Form {
@@ -113,7 +187,10 @@ fn confirm_form(csrf: &str, document: &[u8]) -> Markup {
                 download: false,
                 button: Button::primary("Use this license").with(Icon::Ok),
             },
-            html! { input type="hidden" name="document" value=(BASE64_URL_SAFE_NO_PAD.encode(document)); },
+            html! {
+                input type="hidden" name="document" value=(BASE64_URL_SAFE_NO_PAD.encode(document));
+                (choice)
+            },
         ))
         (button_link("/license", Button::secondary("Discard")))
     } }

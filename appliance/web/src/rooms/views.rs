@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use bytes::Bytes;
 use sealgate_camera::{CameraId, MacAddress};
 use sealgate_words::Problem;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::errors::ProblemSchema;
@@ -153,6 +153,157 @@ pub struct ReplacementView {
     pub statement: String,
 }
 
+/// How one camera is named, recorded and kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CameraSettings {
+    /// What the owner calls it, at most 64 characters; its own name where absent.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its sound is recorded and heard as well.
+    #[serde(default)]
+    pub audio: bool,
+    /// How its packets travel.
+    #[serde(default)]
+    pub transport: StreamTransport,
+    /// When it is recorded.
+    pub plan: PlanView,
+    /// Recordings that are older are deleted, seconds; as long as there is room where absent.
+    #[serde(default)]
+    pub keep_age_s: Option<u64>,
+    /// The oldest recordings beyond this are deleted, bytes; as long as there is room where
+    /// absent.
+    #[serde(default)]
+    pub keep_bytes: Option<u64>,
+}
+
+/// How a camera's packets travel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamTransport {
+    /// Inside the RTSP connection: nothing is lost.
+    #[default]
+    Tcp,
+    /// In datagrams of their own.
+    Udp,
+}
+
+/// When a camera is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanView {
+    /// Seven words of 48 letters, one for each half hour in the box's local time, Monday
+    /// first: `-` never, `a` always, `m` with motion.
+    pub week: Vec<String>,
+    /// Recorded before a motion, seconds, at most 10.
+    pub before_s: u8,
+    /// Recorded after a motion, seconds, at most 600.
+    pub after_s: u16,
+}
+
+/// What was recorded of one camera, what was not, and what happened; each oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TimelineView {
+    /// What was recorded.
+    pub spans: Vec<SpanView>,
+    /// What was not, with the reason if it is known: `disk`, `camera`, `plan` or
+    /// `disk_away`.
+    pub gaps: Vec<MarkedSpanView>,
+    /// What happened, for example `motion`.
+    pub events: Vec<MarkedSpanView>,
+}
+
+/// Some time, milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SpanView {
+    /// Its first moment.
+    pub start_utc_ms: i64,
+    /// The first moment after it.
+    pub end_utc_ms: i64,
+}
+
+/// Some time with a word about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MarkedSpanView {
+    /// Its first moment, milliseconds since the Unix epoch.
+    pub start_utc_ms: i64,
+    /// The first moment after it, milliseconds since the Unix epoch.
+    pub end_utc_ms: i64,
+    /// What it is, if that is known.
+    pub kind: Option<String>,
+}
+
+/// A clip that can be fetched, for an hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ClipView {
+    /// By which it is fetched.
+    pub id: String,
+    /// Which camera.
+    #[schema(value_type = String)]
+    pub camera: CameraId,
+    /// Name of the file.
+    pub file_name: String,
+    /// Its length, bytes.
+    pub size_bytes: u64,
+    /// SHA-256 of the file, in hex.
+    pub sha256: String,
+    /// The times in it; the video goes from one to the next at once.
+    pub spans: Vec<SpanView>,
+    /// The picture format changed here, so the rest is another clip's.
+    pub continues_utc_ms: Option<i64>,
+    /// Its statement was signed by the box's TPM.
+    pub signed: bool,
+}
+
+/// One disk of recordings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DiskView {
+    /// Its name.
+    pub name: String,
+    /// `in_use`, or why it is not.
+    pub state: String,
+    /// What failed, for a person.
+    pub detail: Option<String>,
+    /// Bytes free; 0 while it is not there.
+    pub free_bytes: u64,
+    /// Bytes in total; 0 while it is not there.
+    pub total_bytes: u64,
+}
+
+/// A place that a camera has stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PresetView {
+    /// How the camera knows it.
+    pub token: String,
+    /// How people know it.
+    pub name: Option<String>,
+}
+
+/// An order to a camera that can be steered.
+#[derive(Debug, Clone, PartialEq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, tag = "order")]
+pub enum Steering {
+    /// Turn and zoom until told to stop, five seconds at most.
+    Move {
+        /// To the right, from -1 to 1.
+        #[serde(default)]
+        pan: f32,
+        /// Up, from -1 to 1.
+        #[serde(default)]
+        tilt: f32,
+        /// Closer, from -1 to 1.
+        #[serde(default)]
+        zoom: f32,
+    },
+    /// Stop all movement.
+    Stop,
+    /// Go to a stored place.
+    GoTo {
+        /// [`PresetView::token`].
+        preset: String,
+    },
+}
+
 /// How far the gate lets a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -221,13 +372,15 @@ pub struct RecordingView {
     pub growing: bool,
 }
 
-/// The disk that holds recordings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+/// The disks that hold recordings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StorageView {
     /// Bytes free.
     pub free_bytes: u64,
     /// Bytes in total.
     pub total_bytes: u64,
+    /// Each disk.
+    pub disks: Vec<DiskView>,
 }
 
 /// The kernel gate.

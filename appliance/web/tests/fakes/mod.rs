@@ -41,6 +41,8 @@ pub struct FakeBox {
     pub imported: Mutex<Vec<(usize, bool)>>,
     pub cameras: Mutex<Vec<CameraView>>,
     pub preferred: Mutex<Vec<CameraId>>,
+    pub stops: Mutex<Vec<CameraId>>,
+    pub steered: Mutex<Vec<Steering>>,
     pub credentials: Mutex<HashMap<MacAddress, Option<(String, String)>>>,
     pub recorder: Mutex<Option<Problem>>,
     pub live: Mutex<Vec<LiveFrame>>,
@@ -102,6 +104,50 @@ pub fn rooms(fake: &Arc<FakeBox>) -> Rooms {
         gate: fake.clone(),
         recordings: fake.clone(),
         live: fake.clone(),
+        steering: fake.clone(),
+        clips: fake.clone(),
+    }
+}
+
+pub fn part(bytes: &'static str, utc_ms: i64) -> LiveFrame {
+    LiveFrame::Part {
+        bytes: bytes.into(),
+        utc_ms,
+    }
+}
+
+pub fn settings() -> CameraSettings {
+    CameraSettings {
+        name: Some("Dock".into()),
+        audio: true,
+        transport: StreamTransport::Udp,
+        plan: PlanView {
+            week: vec!["a".repeat(48); 7],
+            before_s: 5,
+            after_s: 10,
+        },
+        keep_age_s: Some(86_400),
+        keep_bytes: None,
+    }
+}
+
+pub fn settings_json() -> String {
+    serde_json::to_string(&settings()).unwrap()
+}
+
+pub fn clip() -> ClipView {
+    ClipView {
+        id: "1".into(),
+        camera: CAMERA_A.parse().unwrap(),
+        file_name: "Dock-3-2026-11-24.mp4".into(),
+        size_bytes: 4,
+        sha256: "ab".repeat(32),
+        spans: vec![SpanView {
+            start_utc_ms: 1,
+            end_utc_ms: 2,
+        }],
+        continues_utc_ms: None,
+        signed: true,
     }
 }
 
@@ -200,6 +246,8 @@ impl FakeBox {
             import: Mutex::new(Ok(licensed(0))),
             imported: Mutex::default(),
             preferred: Mutex::default(),
+            stops: Mutex::default(),
+            steered: Mutex::default(),
             credentials: Mutex::default(),
             cameras: Mutex::new(vec![
                 camera(CAMERA_A, "Dock 3", 11),
@@ -211,8 +259,8 @@ impl FakeBox {
                     mime_type: "video/mp4; codecs=\"avc1.42c01e\"".into(),
                     segment: "init".into(),
                 },
-                LiveFrame::Part("part 1".into()),
-                LiveFrame::Part("part 2".into()),
+                part("part 1", NOW_UTC_MS),
+                part("part 2", NOW_UTC_MS + 500),
             ]),
             live_every_ms: Mutex::default(),
             clock,
@@ -313,7 +361,7 @@ impl LicenseRoom for FakeBox {
             dry_run,
             before,
             after,
-            stops_recording: Vec::new(),
+            stops_recording: self.stops.lock().unwrap().clone(),
         })
     }
 }
@@ -367,6 +415,18 @@ impl CameraRoom for FakeBox {
         Ok(verdicts)
     }
 
+    async fn settings(&self, _: CameraId) -> Result<CameraSettings, Problem> {
+        Ok(settings())
+    }
+
+    async fn configure(
+        &self,
+        id: CameraId,
+        settings: CameraSettings,
+    ) -> Result<CameraView, Problem> {
+        self.change(id, |camera| camera.name = settings.name)
+    }
+
     async fn prefer(&self, cameras: Vec<CameraId>) -> Result<(), Problem> {
         *self.preferred.lock().unwrap() = cameras;
         Ok(())
@@ -400,6 +460,48 @@ impl CameraRoom for FakeBox {
     }
 
     async fn discover_now(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ClipRoom for FakeBox {
+    async fn make(&self, _: CameraId, _: i64, _: i64) -> Result<ClipView, Problem> {
+        Ok(clip())
+    }
+
+    async fn open(&self, _: &str) -> Result<(ClipView, RecordedFile), Problem> {
+        let file = RecordedFile {
+            size_bytes: 4,
+            pieces: futures::stream::iter([Ok(Bytes::from("clip"))]).boxed(),
+        };
+        Ok((clip(), file))
+    }
+
+    async fn statement(&self, _: &str) -> Result<FileDownload, Problem> {
+        Ok(FileDownload {
+            file_name: "Dock-3-2026-11-24.mp4.sgs".into(),
+            content_type: "application/vnd.sealgate.statement.v1+json",
+            bytes: "{}".into(),
+        })
+    }
+}
+
+#[async_trait]
+impl SteeringRoom for FakeBox {
+    async fn snapshot(&self, _: CameraId) -> Result<Bytes, Problem> {
+        Ok(Bytes::from_static(b"\xff\xd8\xff\xd9"))
+    }
+
+    async fn presets(&self, _: CameraId) -> Result<Vec<PresetView>, Problem> {
+        Ok(vec![PresetView {
+            token: "1".into(),
+            name: Some("Door".into()),
+        }])
+    }
+
+    async fn steer(&self, _: CameraId, steering: Steering) -> Result<(), Problem> {
+        self.steered.lock().unwrap().push(steering);
         Ok(())
     }
 }
@@ -444,20 +546,38 @@ impl RecordingRoom for FakeBox {
         })
     }
 
+    async fn timeline(&self, _: CameraId, from: i64, to: i64) -> Result<TimelineView, Problem> {
+        Ok(TimelineView {
+            spans: vec![SpanView {
+                start_utc_ms: from,
+                end_utc_ms: to,
+            }],
+            ..TimelineView::default()
+        })
+    }
+
+    async fn play(&self, id: CameraId, _: i64) -> Result<LiveStream, Problem> {
+        self.watched(id)
+    }
+
+    async fn still(&self, _: CameraId, at: i64) -> Result<(i64, Bytes), Problem> {
+        Ok((at, Bytes::from_static(b"still")))
+    }
+
     async fn status(&self) -> Result<StorageView, Problem> {
         match &*self.recorder.lock().unwrap() {
             Some(problem) => Err(problem.clone()),
             None => Ok(StorageView {
                 free_bytes: 5_700_000_000,
                 total_bytes: 8_000_000_000,
+                disks: Vec::new(),
             }),
         }
     }
 }
 
-#[async_trait]
-impl LiveRoom for FakeBox {
-    async fn open(&self, id: CameraId) -> Result<LiveStream, Problem> {
+impl FakeBox {
+    fn watched(&self, id: CameraId) -> Result<LiveStream, Problem> {
         if id.to_string() != CAMERA_A {
             return Err(problem("SG-REC-002"));
         }
@@ -471,5 +591,12 @@ impl LiveRoom for FakeBox {
                 Ok(frame)
             })
             .boxed())
+    }
+}
+
+#[async_trait]
+impl LiveRoom for FakeBox {
+    async fn open(&self, id: CameraId, _: WatchedStream) -> Result<LiveStream, Problem> {
+        self.watched(id)
     }
 }

@@ -125,9 +125,9 @@ pub const ENTRIES: &[Entry] = &[
     },
     Entry {
         code: "SG-CAM-041",
-        cause: "Camera {camera} has no channel, so there is nothing to hand on.",
+        cause: "Camera {camera} has no channel, so there is nothing to set or to hand on.",
         effect: "Nothing changed.",
-        cure: "Give the new camera a channel of its own.",
+        cure: "Give it a channel first.",
         owner: Owner::You,
     },
     Entry {
@@ -149,6 +149,13 @@ pub const ENTRIES: &[Entry] = &[
         cause: "Another camera was replaced at the same moment.",
         effect: "This replacement was not made.",
         cure: "Try again.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-CAM-045",
+        cause: "The camera's settings can't be: {detail}.",
+        effect: "Nothing changed; it is recorded as before.",
+        cure: "Put that right, and save again.",
         owner: Owner::You,
     },
 ];

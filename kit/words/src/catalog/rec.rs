@@ -46,4 +46,25 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Open the list of recordings again and choose one of those.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-REC-012",
+        cause: "As many clips as the box keeps wait to be fetched.",
+        effect: "This clip was not made; recording goes on.",
+        cure: "Fetch those that were made, or wait: each is kept for an hour.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-REC-013",
+        cause: "There is no such clip, or not any more: a clip can be fetched for an hour.",
+        effect: "Its recordings are kept as before.",
+        cure: "Make the clip again.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-REC-014",
+        cause: "The recordings of this clip changed since it was made: the oldest were deleted, perhaps.",
+        effect: "What was fetched is not what was signed.",
+        cure: "Make the clip again.",
+        owner: Owner::You,
+    },
 ];
