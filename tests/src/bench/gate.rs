@@ -2,15 +2,16 @@
 //! closes.
 //!
 //! Two namespaces and a veth pair between them: the sender's call returns when the box's
-//! kernel has taken the packet through the gate to its socket, so the time of many calls,
-//! with and without rules, is the time of the path. The machine may be busy: rounds of each
-//! kind alternate, and the quickest of each counts.
+//! kernel has taken the packet through the gate to its socket, so the time of many calls is
+//! the time of the path. Beside it is the same path to a box that never had a gate. The
+//! machine may be busy: rounds of each alternate, and the quickest of each counts.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use nix::sched::{CloneFlags, setns};
 use sealgate_camera::MacAddress;
 use sealgate_kernel_gate::{Admission, Backstop, CameraPort, KernelGate};
@@ -18,6 +19,7 @@ use tokio::runtime;
 
 use super::{Figure, Goal, median_ms};
 use crate::world::namespaces::{Namespace, Port, bring_up};
+use crate::world::process::run;
 
 const BOX_IP: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const CAMERA_IP: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
@@ -49,31 +51,40 @@ const BARE: &str = "the same path without a gate";
 /// # Errors
 /// No right to make namespaces, or the kernel refuses the rules.
 pub fn gate() -> Result<Vec<Figure>> {
-    let wire = Wire::new()?;
-    let socket = wire.camera_socket()?;
+    let gated = Wire::new("gated")?;
+    let bare = Wire::new("bare")?;
+    let paths = Paths {
+        gated: gated.open()?,
+        bare: bare.open()?,
+    };
     // Changes this thread's namespace for good, so it is a thread of its own.
-    std::thread::scope(|scope| {
-        let measured = scope.spawn(|| {
-            enter(&wire.the_box)?;
-            let runtime = runtime::Builder::new_current_thread().enable_all().build();
-            runtime
-                .context("start a runtime")?
-                .block_on(figures(&socket))
-        });
-        measured
-            .join()
-            .map_err(|_| anyhow::anyhow!("the measurement panicked"))?
+    in_namespace(&gated.the_box, || {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        runtime
+            .context("start a runtime")?
+            .block_on(figures(&paths))
     })
 }
 
-async fn figures(socket: &UdpSocket) -> Result<Vec<Figure>> {
+/// Both ways, open.
+struct Paths {
+    gated: Path,
+    bare: Path,
+}
+
+/// A camera's socket, aimed at that of its box.
+struct Path {
+    camera: UdpSocket,
+    _the_box: UdpSocket,
+}
+
+async fn figures(paths: &Paths) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let camera_only = KernelGate::new(vec![CameraPort::new(BOX.interface)?], Some(971));
     let shared = KernelGate::new(vec![CameraPort::shared(BOX.interface, 443)?], Some(971));
     let backstop = Backstop::new(&["lan0".to_owned()]);
     let camera_only = camera_only.with_backstop(backstop.clone());
     let shared = shared.with_backstop(backstop);
-    let _sink = UdpSocket::bind((BOX_IP, 5004)).context("open the box's socket")?;
 
     for (name, added, gate, admitted) in [
         ("gate.packet_1", "gate.added_1", &camera_only, 1),
@@ -92,7 +103,7 @@ async fn figures(socket: &UdpSocket) -> Result<Vec<Figure>> {
             0 => cameras(256).split_off(1),
             count => cameras(count),
         };
-        let (with, without) = packets(gate, &wanted, socket).await?;
+        let (with, without) = packets(gate, &wanted, paths).await?;
         figures.push(Figure::new(name, with, "ns", Goal::None).beside(BARE, Some(without)));
         figures.push(match admitted {
             0 => Figure::new(added, without - with, "ns", Goal::None),
@@ -103,18 +114,13 @@ async fn figures(socket: &UdpSocket) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Nanoseconds of a packet with the gate in force and without, the quickest rounds.
-async fn packets(
-    gate: &KernelGate,
-    wanted: &[Admission],
-    socket: &UdpSocket,
-) -> Result<(f64, f64)> {
+/// Nanoseconds of a packet through the gate and without one, the quickest rounds.
+async fn packets(gate: &KernelGate, wanted: &[Admission], paths: &Paths) -> Result<(f64, f64)> {
+    gate.apply(wanted).await?;
     let (mut with, mut without) = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
-        no_gate()?;
-        without = without.min(round(socket));
-        gate.apply(wanted).await?;
-        with = with.min(round(socket));
+        without = without.min(round(&paths.bare.camera));
+        with = with.min(round(&paths.gated.camera));
     }
     let each = |time: Duration| time.as_secs_f64() * 1e9 / f64::from(PACKETS);
     Ok((each(with), each(without)))
@@ -163,21 +169,9 @@ async fn changes(gate: &KernelGate) -> Result<Vec<Figure>> {
     .into())
 }
 
-/// Takes rules and routing rules away, as if this box had no gate.
-fn no_gate() -> Result<()> {
-    no_rules()?;
-    // The kernel's own three come back with the family's defaults.
-    crate::world::process::run(std::process::Command::new("sh").args([
-        "-c",
-        "ip rule add pref 0 lookup local 2>/dev/null; for pref in 10 11 12 99 100; do \
-         ip rule del pref $pref 2>/dev/null; done; true",
-    ]))
-    .map(drop)
-}
-
+/// What a person with root might do.
 fn no_rules() -> Result<()> {
-    crate::world::process::run(std::process::Command::new("nft").args(["flush", "ruleset"]))
-        .map(drop)
+    run(Command::new("nft").args(["flush", "ruleset"])).map(drop)
 }
 
 /// The sending camera first, then others.
@@ -202,9 +196,9 @@ struct Wire {
 }
 
 impl Wire {
-    fn new() -> Result<Self> {
-        let the_box = Namespace::create("bench-box")?;
-        let camera = Namespace::create("bench-camera")?;
+    fn new(name: &str) -> Result<Self> {
+        let the_box = Namespace::create(&format!("{name}-box"))?;
+        let camera = Namespace::create(&format!("{name}-camera"))?;
         the_box.ip(&[
             "link",
             "add",
@@ -243,27 +237,33 @@ impl Wire {
         Ok(Self { the_box, camera })
     }
 
-    fn camera_socket(&self) -> Result<UdpSocket> {
-        std::thread::scope(|scope| {
-            let opened = scope.spawn(|| {
-                enter(&self.camera)?;
-                let socket =
-                    UdpSocket::bind((CAMERA_IP, 5004)).context("open the camera's socket")?;
-                socket
-                    .connect((BOX_IP, 5004))
-                    .context("aim the camera's socket")?;
-                Ok(socket)
-            });
-            opened
-                .join()
-                .map_err(|_| anyhow::anyhow!("opening a socket panicked"))?
+    fn open(&self) -> Result<Path> {
+        let bind = |ip| UdpSocket::bind((ip, 5004)).context("open an end of the path");
+        let the_box = in_namespace(&self.the_box, || bind(BOX_IP))?;
+        let camera = in_namespace(&self.camera, || {
+            let socket = bind(CAMERA_IP)?;
+            let aimed = socket.connect((BOX_IP, 5004));
+            aimed.context("aim the camera's socket").map(|()| socket)
+        })?;
+        Ok(Path {
+            camera,
+            _the_box: the_box,
         })
     }
 }
 
-/// Moves this thread into a namespace.
-fn enter(namespace: &Namespace) -> Result<()> {
-    let file =
-        File::open(format!("/run/netns/{}", namespace.name())).context("open a namespace")?;
-    setns(file, CloneFlags::CLONE_NEWNET).context("enter a namespace")
+/// Runs `act` on a thread in a namespace; sockets made there stay there.
+fn in_namespace<T: Send>(
+    namespace: &Namespace,
+    act: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    std::thread::scope(|scope| {
+        let done = scope.spawn(|| {
+            let file = File::open(format!("/run/netns/{}", namespace.name()));
+            let file = file.context("open a namespace")?;
+            setns(file, CloneFlags::CLONE_NEWNET).context("enter a namespace")?;
+            act()
+        });
+        done.join().map_err(|_| anyhow!("a thread panicked"))?
+    })
 }
