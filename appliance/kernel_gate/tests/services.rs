@@ -87,6 +87,10 @@ impl Services {
         services.run(NETWORKD);
         services.wait_for_address("cam0");
         services.world.link_up();
+        // Here a camera asks for the box's MAC address, as it does in a house.
+        services
+            .world
+            .exec("b", &format!("ip neigh del {BOX_IP} dev eth0"));
         services.run(CHRONY);
         services
     }
