@@ -14,6 +14,8 @@ prerequisite_packages=(
     libpcsclite-dev pcscd vsmartcard-vpcd
     # gate and namespaces
     nftables iproute2
+    # time and addresses on the camera network, served and asked for
+    chrony udhcpc
     # virtual cameras
     python3-gi python3-numpy python3-venv gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0
     gstreamer1.0-rtsp gstreamer1.0-plugins-base gstreamer1.0-plugins-good

@@ -1,5 +1,6 @@
 //! Figures, beside those of a peer that does the same in the same run.
 
+mod gate;
 mod license;
 mod peers;
 
@@ -10,6 +11,7 @@ use anyhow::{Context as _, Result};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
+pub use gate::gate;
 pub use license::license;
 
 /// What a figure has to be.
@@ -30,7 +32,7 @@ pub struct Figure {
     pub name: &'static str,
     /// The figure.
     pub value: f64,
-    /// `ms` or `1/s`.
+    /// `ms`, `ns` or `1/s`.
     pub unit: &'static str,
     /// Who else did the same; none where there is nobody.
     pub peer: Option<&'static str>,

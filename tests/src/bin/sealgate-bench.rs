@@ -24,12 +24,15 @@ struct Arguments {
 enum What {
     /// Request, import, boot check, verification, the portal's check.
     License,
+    /// What a packet pays for the kernel gate, and how fast it opens and closes.
+    Gate,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let figures = match arguments.what {
         What::License => bench::license()?,
+        What::Gate => bench::gate()?,
     };
     print!("{}", bench::table(&figures));
     if let Some(path) = arguments.json {

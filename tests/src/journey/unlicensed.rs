@@ -26,46 +26,23 @@ struct Counts {
 
 /// Camera B floods the box. Every packet is counted as dropped, none is seen behind the
 /// gate, nothing comes back, and the recorder opens nothing. The same flood at an open
-/// box shows that the check would notice.
+/// box shows that the check would notice. Then the rules are flushed, the supervisor puts
+/// them back, and they stop the flood again.
 pub async fn floods_are_stopped(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Result<()> {
     evidence.note("control", control(journey)?);
 
     let api = journey.api()?.clone();
-    let before = settled(&api, journey.deadline(Duration::from_secs(20))).await?;
-    evidence.note("before", before);
-    if journey.broken == Some(Break::Gate) {
-        journey.lab.flush_gate_rules().await?;
-    }
-    let result = flood(
-        journey.lab.camera_b().namespace(),
-        Flood {
-            source_ip: CAMERA_B.ip,
-            box_mac: journey.lab.box_camera_mac(),
-            box_ip: "192.168.77.1",
-            count: COUNT,
-            listen: journey.deadline(Duration::from_secs(1)),
-        },
-    )?;
-    evidence.note("flood", result);
-    ensure!(
-        (result.rtp_sent, result.syn_sent) == (COUNT, COUNT),
-        "the flood sent {result:?}"
-    );
-    ensure!(
-        result.answers.none(),
-        "the box answered the flood: {:?}",
-        result.answers
-    );
-    let after = counts(&api).await?;
-    evidence.note("after", after);
-    let expected = Counts {
-        dropped: before.dropped + 2 * u64::from(COUNT),
-        past_the_gate: before.past_the_gate,
-    };
-    ensure!(
-        after == expected,
-        "the kernel counted {after:?}, not {expected:?}"
-    );
+    a_flood_is_stopped(journey, evidence, "").await?;
+    journey.lab.flush_gate_rules().await?;
+    let within = journey.deadline(Duration::from_secs(5));
+    let (_, took) = until("the flushed rules are put back", within, async || {
+        let gate = api.gate().await?;
+        let mended = gate["counters"]["gate/mended"]["packets"].as_u64();
+        Ok((mended >= Some(1)).then_some(()))
+    })
+    .await?;
+    evidence.note("flushed rules back after, ms", took.as_millis());
+    a_flood_is_stopped(journey, evidence, " with the rules put back").await?;
 
     let gate = api.gate().await?;
     must_equal("gate in force", &gate["in_force"], true)?;
@@ -82,6 +59,51 @@ pub async fn floods_are_stopped(journey: &mut Journey<'_>, evidence: &mut Eviden
         recordings.is_empty(),
         "{} recordings without a license",
         recordings.len()
+    );
+    Ok(())
+}
+
+/// One flood from camera B.
+async fn a_flood_is_stopped(
+    journey: &mut Journey<'_>,
+    evidence: &mut Evidence,
+    when: &str,
+) -> Result<()> {
+    let api = &journey.api()?.clone();
+    let before = settled(api, journey.deadline(Duration::from_secs(20))).await?;
+    evidence.note(&format!("before{when}"), before);
+    if journey.broken == Some(Break::Gate) {
+        journey.lab.keep_flushing_gate_rules().await?;
+    }
+    let result = flood(
+        journey.lab.camera_b().namespace(),
+        Flood {
+            source_ip: CAMERA_B.ip,
+            box_mac: journey.lab.box_camera_mac(),
+            box_ip: "192.168.77.1",
+            count: COUNT,
+            listen: journey.deadline(Duration::from_secs(1)),
+        },
+    )?;
+    evidence.note(&format!("flood{when}"), result);
+    ensure!(
+        (result.rtp_sent, result.syn_sent) == (COUNT, COUNT),
+        "the flood sent {result:?}"
+    );
+    ensure!(
+        result.answers.none(),
+        "the box answered the flood: {:?}",
+        result.answers
+    );
+    let after = counts(api).await?;
+    evidence.note(&format!("after{when}"), after);
+    let expected = Counts {
+        dropped: before.dropped + 2 * u64::from(COUNT),
+        past_the_gate: before.past_the_gate,
+    };
+    ensure!(
+        after == expected,
+        "the kernel counted {after:?}, not {expected:?}"
     );
     Ok(())
 }

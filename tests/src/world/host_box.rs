@@ -57,6 +57,7 @@ struct Running {
     supervisor: Process,
     recorder: Process,
     tpm: Option<Swtpm>,
+    flushing: Option<Process>,
     namespace: Namespace,
 }
 
@@ -173,6 +174,7 @@ impl HostBox {
             supervisor,
             recorder,
             tpm,
+            flushing: None,
             namespace,
         });
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
@@ -188,7 +190,8 @@ impl HostBox {
         let Some(running) = self.running.take() else {
             return;
         };
-        drop((running.supervisor, running.recorder, running.tpm));
+        drop((running.flushing, running.supervisor));
+        drop((running.recorder, running.tpm));
         // A namespace goes some time after its last process; its cables at once, as
         // their other ends are needed for the next start.
         for port in [BOX_PORT, OWNER_PORT] {
@@ -332,6 +335,19 @@ min_free_bytes = 67108864
     pub fn flush_gate_rules(&self) -> Result<()> {
         let running = self.running.as_ref().context("the box is off")?;
         run(running.namespace.command("nft").args(["flush", "ruleset"])).map(drop)
+    }
+
+    /// Does so again and again until the box is switched off: quicker than they are put back.
+    ///
+    /// # Errors
+    /// The box is off.
+    pub fn keep_flushing_gate_rules(&mut self) -> Result<()> {
+        let log = self.folder.join("flushing.log");
+        let running = self.running.as_mut().context("the box is off")?;
+        let mut command = running.namespace.command("sh");
+        command.args(["-c", super::FLUSHING]);
+        running.flushing = Some(Process::start("flushing", &command, &log)?);
+        Ok(())
     }
 
     /// Resident memory of its two processes.

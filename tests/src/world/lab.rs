@@ -310,6 +310,17 @@ impl Lab {
         }
     }
 
+    /// Does so again and again until the box is switched off: quicker than they are put back.
+    ///
+    /// # Errors
+    /// The box does not answer.
+    pub async fn keep_flushing_gate_rules(&mut self) -> Result<()> {
+        match &mut self.the_box {
+            TheBox::Host(host) => host.keep_flushing_gate_rules(),
+            TheBox::Vm(vm) => vm.keep_flushing_gate_rules().await,
+        }
+    }
+
     /// Resident memory of supervisor and recorder.
     ///
     /// # Errors

@@ -15,6 +15,9 @@ pub use lab::{Kind, Lab, Places, TpmChoice};
 
 use serde::Serialize;
 
+/// Takes the gate's rules away for as long as it runs.
+const FLUSHING: &str = "while nft flush ruleset; do sleep 0.01; done";
+
 /// What a boot shows about itself.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct BootFacts {

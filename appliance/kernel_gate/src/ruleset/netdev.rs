@@ -36,10 +36,11 @@ pub(super) fn table(ports: &[CameraPort]) -> String {
     counter {port}_dropped_arp {{ }}
 
     chain {port}_arp {{
+        # Marked, as the kernel looks for a way to whoever asks before it answers (arp.c).
         # Both MAC addresses that it carries are the camera's: the kernel believes the inner one.
-        ether saddr . arp saddr ip @admitted_arp arp saddr ether . arp saddr ip @admitted_arp accept
+        ether saddr . arp saddr ip @admitted_arp arp saddr ether . arp saddr ip @admitted_arp meta mark set {PASSED_MARK:#x} accept
         # An admitted camera's address in another's name is an attempt to take its place.
-        arp saddr ip != @admitted_ip update @arp_rate {{ ether saddr limit rate 1 kbytes/second burst 4 kbytes }} accept
+        arp saddr ip != @admitted_ip update @arp_rate {{ ether saddr limit rate 1 kbytes/second burst 4 kbytes }} meta mark set {PASSED_MARK:#x} accept
         counter name {port}_dropped_arp drop
     }}
     chain {port}_other {{
