@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use sealgate_camera::MacAddress;
 use serde::{Deserialize, Serialize};
 
+use crate::Credentials;
+
 /// One device on a camera port, at one address.
 ///
 /// Texts come from the device, at most 128 characters each and without control
@@ -24,14 +26,20 @@ pub struct Sighting {
     pub manufacturer: Option<String>,
     /// Its model.
     pub model: Option<String>,
-    /// Its serial number, if it tells without a password.
+    /// Its serial number, if it tells without a password or its password is known.
     pub serial: Option<String>,
+    /// Its firmware's version.
+    pub firmware: Option<String>,
+    /// The MAC addresses that it says it has; empty where it does not tell.
+    pub told_macs: Vec<MacAddress>,
     /// Its ONVIF device service, always at `ip`. None: the device did not answer
     /// WS-Discovery, and is only seen on the network.
     pub xaddr: Option<String>,
     /// When it last gave a sign of life, in milliseconds of UTC since 1970.
     pub last_seen_utc_ms: i64,
-    /// Another device claims the same MAC or IP address now.
+    /// The kernel holds a permanent neighbour entry for it.
+    pub pinned: bool,
+    /// Why it is in doubt that this is the camera with this MAC address.
     pub conflict: Option<Conflict>,
 }
 
@@ -42,23 +50,67 @@ impl Sighting {
     }
 }
 
-/// Two devices where there should be one.
+/// What is in doubt about a sighting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Conflict {
-    /// What is claimed twice.
+    /// What is wrong.
     pub kind: ConflictKind,
-    /// This sighting was first.
+    /// This sighting was first, or is at the place where the camera was admitted.
     pub incumbent: bool,
+    /// The other claimant's MAC address, where it is another.
+    pub other_mac: Option<MacAddress>,
+    /// The other claimant's IP address, where it is another.
+    pub other_ip: Option<Ipv4Addr>,
+    /// Since when, in milliseconds of UTC since 1970.
+    pub since_utc_ms: i64,
+    /// What the doubt rests on.
+    pub evidence: Evidence,
 }
 
-/// What is claimed twice.
+/// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConflictKind {
     /// One IP address, two MAC addresses.
     SharedIp,
-    /// One MAC address, two IP addresses.
+    /// One MAC address, two IP addresses, and both answer.
     SharedMac,
+    /// The MAC address of a camera that was enrolled with another serial number or model:
+    /// a clone.
+    OtherIdentity,
+    /// At another address than before, and it has not shown the serial number with which it
+    /// was enrolled.
+    UnprovenMove,
+    /// The camera says that its MAC address is another one: a router, an address
+    /// translation or a re-streamer is between.
+    OtherMacTold,
+}
+
+/// What a doubt rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// The kernel's neighbour table.
+    NeighbourTable,
+    /// An ARP packet.
+    Arp,
+    /// What the camera's ONVIF service says.
+    Onvif,
+}
+
+/// What is known of a camera from when it was given its channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolment {
+    /// Its MAC address.
+    pub mac: MacAddress,
+    /// Where it was admitted last.
+    pub ip: Option<Ipv4Addr>,
+    /// The serial number it had.
+    pub serial: Option<String>,
+    /// The model it was.
+    pub model: Option<String>,
+    /// How to sign in, to ask for its serial number.
+    pub credentials: Option<Credentials>,
 }
 
 /// Where the camera with a MAC address is.
@@ -68,7 +120,10 @@ pub enum Location {
     Unknown,
     /// At this address, alone.
     At(Ipv4Addr),
-    /// Its MAC or IP address is claimed twice.
+    /// A router, an address translation or a re-streamer is between, by what the camera
+    /// itself says.
+    Unresolved,
+    /// Its MAC or IP address is claimed twice, or by a device that is not the one enrolled.
     Contested {
         /// Where it was before the conflict began, if it is still there.
         incumbent: Option<Ipv4Addr>,
@@ -92,6 +147,14 @@ pub fn locate(sightings: &[Sighting], mac: MacAddress) -> Location {
         .filter(|sighting| sighting.conflict.is_some_and(|conflict| conflict.incumbent))
         .map(|sighting| sighting.ip);
     let incumbent = incumbents.next();
+    let told_other = |sighting: &Sighting| {
+        sighting
+            .conflict
+            .is_some_and(|conflict| conflict.kind == ConflictKind::OtherMacTold)
+    };
+    if incumbent.is_none() && found().any(told_other) {
+        return Location::Unresolved;
+    }
     Location::Contested {
         incumbent: incumbent.filter(|_| incumbents.next().is_none()),
     }

@@ -306,6 +306,7 @@ fn facts(sightings: &[Sighting], channels: &[Channel]) -> Vec<Fact> {
                     Whereabouts::Unresolved
                 }
                 Location::Unknown => return None,
+                Location::Unresolved => Whereabouts::Unresolved,
                 Location::At(ip) => Whereabouts::Resolved(Address { ip, port }),
                 Location::Contested { incumbent } => Whereabouts::Conflict {
                     incumbent: incumbent.map(|ip| Address { ip, port }),
