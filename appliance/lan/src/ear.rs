@@ -116,12 +116,7 @@ impl Drop for Ear {
     }
 }
 
-async fn read(
-    socket: Arc<UdpSocket>,
-    interface: String,
-    index: u32,
-    heard: mpsc::Sender<Heard>,
-) {
+async fn read(socket: Arc<UdpSocket>, interface: String, index: u32, heard: mpsc::Sender<Heard>) {
     let mut frame = [0; 64];
     loop {
         for _ in 0..BATCH {

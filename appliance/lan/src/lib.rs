@@ -16,6 +16,9 @@
 mod announcement;
 mod arp;
 mod bounded_soap;
+mod bulk;
+mod by_hand;
+mod camera_list;
 mod description;
 mod doubt;
 mod ear;
@@ -26,6 +29,7 @@ mod motion;
 mod motion_report;
 mod net_news;
 mod onvif;
+mod oui;
 mod pins;
 mod prober;
 mod ptz;
@@ -37,6 +41,12 @@ mod tracker;
 mod xml_text;
 
 pub use announcement::{Announcement, AnnouncementError, Scopes};
+pub use bulk::{MAX_CAMERAS, MAX_PASSWORDS, MOST_REFUSALS, SignInOutcome};
+pub use by_hand::{ByHand, StreamAnswer, channels_needed};
+pub use camera_list::{
+    ListError, ListRow, ListedCamera, MAX_LIST_BYTES, MAX_LIST_ROWS, Place, RowProblem,
+    read_camera_list, read_place, write_list,
+};
 pub use description::{
     CameraDescription, DeviceInformation, MAX_STREAMS, NetworkInterface, StreamProfile, VideoCodec,
     VideoSource,
@@ -47,6 +57,7 @@ pub use motion::{MotionEvent, MotionTarget, MotionWatch};
 #[doc(hidden)]
 pub use motion_report::read_motion;
 pub use onvif::{Credentials, Identity, stream_urls};
+pub use oui::OuiTables;
 pub use pins::Pin;
 pub use ptz::{Preset, Ptz, Velocity};
 pub use sighting::{Conflict, ConflictKind, Enrolment, Evidence, Location, Sighting, locate};

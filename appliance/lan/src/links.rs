@@ -17,6 +17,9 @@ use crate::tracker::{Neighbour, NeighbourState};
 
 /// `USER_HZ`: the unit of times in NDA_CACHEINFO, on every architecture we build for.
 const TICK: Duration = Duration::from_millis(10);
+/// The kernel gives a new entry a confirmation twice the reachable time, 30 s, ago
+/// (`neigh_alloc`); one that was confirmed is stale after 45 s at most.
+const NEVER_CONFIRMED: Duration = Duration::from_secs(55);
 
 /// An interface that exists now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +111,11 @@ pub(crate) async fn neighbours(
             table.learned.entry(index).or_default().push(neighbour);
         }
         if message.header.state == Nud::Permanent
-            && let (Some(ip), Some(mac), _) = attributes(&message)
+            && let Attributes {
+                ip: Some(ip),
+                mac: Some(mac),
+                ..
+            } = attributes(&message)
         {
             table.permanent.insert((index, ip, mac));
         }
@@ -122,11 +129,22 @@ pub(crate) fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
     if message.header.family != AddressFamily::Inet {
         return None;
     }
-    let (ip, mac, ago) = attributes(message);
+    let Attributes {
+        ip,
+        mac,
+        confirmed_ago,
+        updated_ago,
+    } = attributes(message);
     let known = |confirmed_ago| mac.map(|mac| NeighbourState::Known { mac, confirmed_ago });
     let state = match message.header.state {
-        Nud::Reachable => known(Duration::ZERO),
-        Nud::Stale | Nud::Delay | Nud::Probe => known(ago),
+        // What the kernel does by itself, such as asking again, updates an entry too: that
+        // is no sign of life.
+        Nud::Reachable | Nud::Delay | Nud::Probe => known(confirmed_ago),
+        // Made by what the neighbour sent by itself, and never confirmed.
+        Nud::Stale if confirmed_ago.saturating_sub(updated_ago) >= NEVER_CONFIRMED => {
+            known(updated_ago)
+        }
+        Nud::Stale => known(confirmed_ago),
         Nud::Failed => Some(NeighbourState::Failed),
         _ => None,
     };
@@ -136,29 +154,38 @@ pub(crate) fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
     })
 }
 
-fn attributes(message: &NeighbourMessage) -> (Option<Ipv4Addr>, Option<MacAddress>, Duration) {
-    let mut ip = None;
-    let mut mac = None;
-    let mut ago = Duration::ZERO;
+#[derive(Debug, Default)]
+struct Attributes {
+    ip: Option<Ipv4Addr>,
+    mac: Option<MacAddress>,
+    confirmed_ago: Duration,
+    updated_ago: Duration,
+}
+
+fn attributes(message: &NeighbourMessage) -> Attributes {
+    let mut found = Attributes::default();
     for attribute in &message.attributes {
         match attribute {
-            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => ip = Some(*address),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => {
+                let is_host =
+                    !(address.is_multicast() || address.is_broadcast() || address.is_unspecified());
+                found.ip = Some(*address).filter(|_| is_host);
+            }
             NeighbourAttribute::LinkLayerAddress(octets) => {
-                mac = octets
+                found.mac = octets
                     .as_slice()
                     .try_into()
                     .ok()
                     .and_then(|octets| MacAddress::from_octets(octets).ok());
             }
             NeighbourAttribute::CacheInfo(info) => {
-                // A new entry counts as confirmed long ago and as updated now.
-                ago = TICK * info.confirmed.min(info.updated);
+                found.confirmed_ago = TICK * info.confirmed;
+                found.updated_ago = TICK * info.updated;
             }
             _ => {}
         }
     }
-    let ip = ip.filter(|ip| !ip.is_multicast() && !ip.is_broadcast() && !ip.is_unspecified());
-    (ip, mac, ago)
+    found
 }
 
 #[cfg(test)]

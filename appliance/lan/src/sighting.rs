@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use sealgate_camera::MacAddress;
+use sealgate_camera::{BrandEvidence, MacAddress};
 use serde::{Deserialize, Serialize};
 
 use crate::Credentials;
@@ -37,6 +37,8 @@ pub struct Sighting {
     pub xaddr: Option<String>,
     /// When it last gave a sign of life, in milliseconds of UTC since 1970.
     pub last_seen_utc_ms: i64,
+    /// To whom the IEEE gave the MAC address.
+    pub oui_manufacturer: Option<String>,
     /// The kernel holds a permanent neighbour entry for it.
     pub pinned: bool,
     /// Why it is in doubt that this is the camera with this MAC address.
@@ -44,6 +46,14 @@ pub struct Sighting {
 }
 
 impl Sighting {
+    /// What its brand is judged by.
+    pub fn brand_evidence(&self) -> BrandEvidence {
+        BrandEvidence {
+            oui_manufacturer: self.oui_manufacturer.clone(),
+            onvif_manufacturer: self.manufacturer.clone(),
+        }
+    }
+
     /// Whether the MAC address can't be seen because a router is between.
     pub fn is_behind_router(&self) -> bool {
         self.mac.is_none()
@@ -84,6 +94,18 @@ pub enum ConflictKind {
     /// The camera says that its MAC address is another one: a router, an address
     /// translation or a re-streamer is between.
     OtherMacTold,
+}
+
+impl ConflictKind {
+    /// The stable code in the error catalog.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::SharedIp | Self::SharedMac => "SG-CAM-007",
+            Self::OtherIdentity => "SG-CAM-040",
+            Self::UnprovenMove => "SG-CAM-041",
+            Self::OtherMacTold => "SG-CAM-042",
+        }
+    }
 }
 
 /// What a doubt rests on.

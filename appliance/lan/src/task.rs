@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::onvif::Identity;
 use crate::pins::{self, Pin};
 use crate::prober::{Datagram, Prober};
 use crate::tracker::{Due, Now, Tracker};
-use crate::{Announcement, Asker, Enrolment, LanError, Sighting};
+use crate::{Announcement, Asker, Enrolment, LanError, OuiTables, Sighting};
 
 /// How often the whole neighbour table is read, besides what the kernel tells by itself:
 /// events can be lost, and a confirmed entry makes none. A dump of a few hundred entries
@@ -46,7 +47,12 @@ pub struct LanConfig {
     pub probe_interval: Duration,
     /// A device silent for longer is no longer listed; some minutes.
     pub forget_after: Duration,
+    /// Where the IEEE's tables are; without them no maker is named by MAC address.
+    pub oui_folder: PathBuf,
 }
+
+/// Where Debian's package ieee-data puts them.
+pub const OUI_FOLDER: &str = "/usr/share/ieee-data";
 
 impl LanConfig {
     /// The usual times: a probe every 30 s, forgotten after 5 minutes.
@@ -55,6 +61,7 @@ impl LanConfig {
             interfaces,
             probe_interval: Duration::from_secs(30),
             forget_after: Duration::from_secs(300),
+            oui_folder: OUI_FOLDER.into(),
         }
     }
 }
@@ -229,6 +236,7 @@ fn every(period: Duration) -> Interval {
 
 impl Search {
     async fn run(mut self, mut inbox: Inbox) {
+        self.read_oui_tables().await;
         let mut probe_tick = every(self.config.probe_interval.max(LEAST_PROBE_INTERVAL));
         let mut look_tick = every(LOOK);
         let mut arp_tick = every(ARP_TICK);
@@ -252,6 +260,19 @@ impl Search {
                 }
                 () = sleep_until(settle), if self.unsettled.is_some() => self.settle().await,
             }
+        }
+    }
+
+    async fn read_oui_tables(&mut self) {
+        let folder = self.config.oui_folder.clone();
+        let read = tokio::task::spawn_blocking(move || OuiTables::read(&folder)).await;
+        match read {
+            Ok(Ok(tables)) => self.tracker.oui(tables),
+            Ok(Err(error)) => {
+                let folder = self.config.oui_folder.display();
+                tracing::info!(%folder, %error, "makers are not named by MAC address");
+            }
+            Err(error) => tracing::error!(%error, "reading the OUI tables broke off"),
         }
     }
 

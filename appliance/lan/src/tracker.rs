@@ -10,7 +10,9 @@ use url::Url;
 use crate::bounded_soap::{at_host, ipv4_host};
 use crate::doubt::{Claim, doubt};
 use crate::onvif::Identity;
-use crate::{Announcement, Credentials, DeviceInformation, Enrolment, Evidence, Pin, Sighting};
+use crate::{
+    Announcement, Credentials, DeviceInformation, Enrolment, Evidence, OuiTables, Pin, Sighting,
+};
 
 /// Of each kind; a flood of made-up devices beyond this is not listed.
 const MAX_TRACKED: usize = 1024;
@@ -114,6 +116,7 @@ pub(crate) struct Tracker {
     enrolled: BTreeMap<MacAddress, Enrolment>,
     pinned: BTreeSet<Pin>,
     newcomers: BTreeSet<(String, Ipv4Addr)>,
+    oui: OuiTables,
 }
 
 impl Tracker {
@@ -126,6 +129,7 @@ impl Tracker {
             enrolled: BTreeMap::new(),
             pinned: BTreeSet::new(),
             newcomers: BTreeSet::new(),
+            oui: OuiTables::default(),
         }
     }
 
@@ -135,6 +139,11 @@ impl Tracker {
             .into_iter()
             .map(|camera| (camera.mac, camera))
             .collect();
+    }
+
+    /// The tables by which makers are named.
+    pub fn oui(&mut self, tables: OuiTables) {
+        self.oui = tables;
     }
 
     /// The permanent entries that the kernel holds, all of them.
@@ -408,6 +417,7 @@ impl Tracker {
                 told_macs: Vec::new(),
                 xaddr: None,
                 last_seen_utc_ms: binding.last_seen_utc_ms,
+                oui_manufacturer: self.oui.manufacturer(*mac).map(str::to_owned),
                 pinned: self.pinned.contains(&Pin {
                     interface: interface.clone(),
                     ip: *ip,
@@ -456,6 +466,7 @@ impl Tracker {
                 told_macs: Vec::new(),
                 xaddr: None,
                 last_seen_utc_ms: remote.heard_utc_ms,
+                oui_manufacturer: None,
                 pinned: false,
                 conflict: None,
             }

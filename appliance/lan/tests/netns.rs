@@ -331,7 +331,8 @@ fn an_impostor_is_heard_though_the_address_is_pinned_and_the_gate_drops_it() {
         "cam0",
         "nft add chain netdev t c { type filter hook ingress device cam0 priority -500 ; }",
     );
-    let rule = "nft add rule netdev t c arp saddr ip 192.168.77.11 ether saddr != 02:00:00:00:00:0a drop";
+    let rule =
+        "nft add rule netdev t c arp saddr ip 192.168.77.11 ether saddr != 02:00:00:00:00:0a drop";
     world.exec("cam0", rule);
     let (mac, ip) = (DEVICES[1].1.parse().unwrap(), DEVICES[1].2);
     world.on_the_box(async || {
@@ -344,7 +345,10 @@ fn an_impostor_is_heard_though_the_address_is_pinned_and_the_gate_drops_it() {
         })
         .await;
         let entry = world.neighbour(ip);
-        assert!(entry.contains("02:00:00:00:00:0a") && entry.contains("PERMANENT"), "{entry}");
+        assert!(
+            entry.contains("02:00:00:00:00:0a") && entry.contains("PERMANENT"),
+            "{entry}"
+        );
 
         world.take_ip("c", ip);
         let started = Instant::now();
@@ -372,11 +376,17 @@ fn an_impostor_is_heard_though_the_address_is_pinned_and_the_gate_drops_it() {
         assert!(!world.neighbour(ip).contains("PERMANENT"));
     });
     // An entry that an earlier run left is removed.
-    world.exec("cam0", "ip neigh replace 192.168.77.99 lladdr 02:00:00:00:00:99 dev cam0 nud permanent");
+    world.exec(
+        "cam0",
+        "ip neigh replace 192.168.77.99 lladdr 02:00:00:00:00:99 dev cam0 nud permanent",
+    );
     world.on_the_box(async || {
         let lan = start();
         let deadline = Instant::now() + Duration::from_secs(10);
-        while world.neighbour(Ipv4Addr::new(192, 168, 77, 99)).contains("PERMANENT") {
+        while world
+            .neighbour(Ipv4Addr::new(192, 168, 77, 99))
+            .contains("PERMANENT")
+        {
             assert!(Instant::now() < deadline);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
