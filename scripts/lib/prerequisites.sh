@@ -20,6 +20,8 @@ prerequisite_packages=(
     python3-gi python3-numpy python3-venv gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0
     gstreamer1.0-rtsp gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+    # makers by MAC address
+    ieee-data
     # looking at recordings and pages
     ffmpeg chromium fonts-dejavu-core
     # the image and its boots

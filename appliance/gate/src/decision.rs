@@ -62,7 +62,7 @@ impl Reason {
             Self::MacConflict => "SG-CAM-007",
             Self::NotAssigned => "SG-CAM-008",
             Self::NotOnList => "SG-CAM-009",
-            Self::NoOtherBrandPlace => "SG-CAM-040",
+            Self::NoOtherBrandPlace => "SG-CAM-050",
         }
     }
 }

@@ -30,6 +30,18 @@ pub enum LanError {
         /// Until it may be tried again.
         seconds: u64,
     },
+    /// The camera says that the account is locked, by too many refusals.
+    #[error("the camera at {host} has locked this account")]
+    Locked {
+        /// The camera's address.
+        host: Ipv4Addr,
+    },
+    /// Nothing answers at any port that cameras use.
+    #[error("nothing answers at {host}")]
+    NothingThere {
+        /// The address that was asked.
+        host: Ipv4Addr,
+    },
     /// Nothing answers there.
     #[error("nothing answers {operation} at {host}")]
     Unreachable {
@@ -104,10 +116,13 @@ impl LanError {
             Self::ServiceAddress(_) | Self::StreamAddress { .. } => "SG-CAM-006",
             Self::Netlink(_) | Self::Client(_) => "SG-CAM-011",
             Self::SignIn { .. } => "SG-CAM-012",
-            Self::Unreachable { .. } | Self::TimedOut { .. } => "SG-CAM-030",
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::NothingThere { .. } => {
+                "SG-CAM-030"
+            }
             Self::NotOnvif { .. } => "SG-CAM-031",
             Self::HeldBack { .. } => "SG-CAM-032",
             Self::NoService { .. } => "SG-CAM-033",
+            Self::Locked { .. } => "SG-CAM-034",
         }
     }
 }

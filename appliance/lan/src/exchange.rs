@@ -231,6 +231,14 @@ impl Exchange {
             let (true, Some(known)) = (is_refusal(&error), &self.credentials) else {
                 return Err(self.failed(operation, error));
             };
+            if is_locked(&error) {
+                // No more tries for the whole hold: each would prolong the lock.
+                let now = self.asker.clock.monotonic();
+                self.asker
+                    .refusals()
+                    .refused(now, self.host, known, MOST_TRIES);
+                return Err(LanError::Locked { host: self.host });
+            }
             if self.way == Way::Unsigned {
                 self.way = if self.soap.offers_digest() {
                     Way::Digest
@@ -282,6 +290,30 @@ impl Exchange {
         match find_response(&answer, &format!("{operation}Response")) {
             Ok(_) => Ok(text),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A refused password is not tried a second time.
+    pub fn try_once(&mut self) {
+        self.tries_left = self.tries_left.min(1);
+    }
+
+    /// Whether a password was asked for.
+    pub fn is_signed(&self) -> bool {
+        self.way != Way::Unsigned
+    }
+
+    /// Whether it tells the time, as every ONVIF device does to anyone.
+    pub async fn tells_time(&self) -> Result<(), LanError> {
+        let service = self.service.as_str();
+        let body = "<tds:GetSystemDateAndTime/>";
+        match self
+            .ask_optional(service, "GetSystemDateAndTime", TIME_ACTION, body)
+            .await
+        {
+            // One that keeps even this for itself is one all the same.
+            Ok(_) | Err(LanError::SignIn { .. } | LanError::Ask { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -351,7 +383,7 @@ impl Exchange {
 fn is_refusal(error: &OnvifError) -> bool {
     match error {
         OnvifError::Transport(TransportError::HttpStatus { status, .. }) => {
-            matches!(status, 401 | 403)
+            matches!(status, 401 | 403 | 423 | 429)
         }
         OnvifError::Soap(SoapError::Fault { code, subcode, .. }) => [Some(code), subcode.as_ref()]
             .into_iter()
@@ -368,6 +400,22 @@ fn is_refusal(error: &OnvifError) -> bool {
             }),
         _ => false,
     }
+}
+
+/// No standard says how a locked account answers: makers say so in the reason or the body.
+fn is_locked(error: &OnvifError) -> bool {
+    let text = match error {
+        OnvifError::Transport(TransportError::HttpStatus {
+            status: 423 | 429, ..
+        }) => return true,
+        OnvifError::Transport(TransportError::HttpStatus { body, .. }) => body,
+        OnvifError::Soap(SoapError::Fault { reason, .. }) => reason,
+        _ => return false,
+    };
+    let text = text.to_ascii_lowercase();
+    ["locked", "lockout", "too many"]
+        .iter()
+        .any(|sign| text.contains(sign))
 }
 
 /// ONVIF's DateTime (ONVIF Core, 5.5) in milliseconds since 1970; no real date gives none.

@@ -1,6 +1,6 @@
 //! The kernel's network tables, through rtnetlink(7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use crate::tracker::{Neighbour, NeighbourState};
 
 /// `USER_HZ`: the unit of times in NDA_CACHEINFO, on every architecture we build for.
 const TICK: Duration = Duration::from_millis(10);
+/// The kernel gives a new entry a confirmation twice the reachable time, 30 s, ago
+/// (`neigh_alloc`); one that was confirmed is stale after 45 s at most.
+const NEVER_CONFIRMED: Duration = Duration::from_secs(55);
 
 /// An interface that exists now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +30,19 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// The box's own address in the same network as another one.
+    pub fn own(&self, ip: Ipv4Addr) -> Option<Ipv4Addr> {
+        let same = |(address, prefix): &&(Ipv4Addr, u8)| {
+            let mask = u32::MAX.checked_shl(32 - u32::from(*prefix)).unwrap_or(0);
+            u32::from(*address) & mask == u32::from(ip) & mask
+        };
+        self.addresses.iter().find(same).map(|(own, _)| *own)
+    }
+
     /// Whether the address is on this cable and not the box's own.
     pub fn is_on_link(&self, ip: Ipv4Addr) -> bool {
         let own = self.addresses.iter().any(|(address, _)| *address == ip);
-        !own && self.addresses.iter().any(|(address, prefix)| {
-            let mask = u32::MAX.checked_shl(32 - u32::from(*prefix)).unwrap_or(0);
-            u32::from(*address) & mask == u32::from(ip) & mask
-        })
+        !own && self.own(ip).is_some()
     }
 }
 
@@ -77,55 +86,106 @@ pub(crate) async fn links(
     Ok(links)
 }
 
-/// The IPv4 neighbours on each interface, by interface index.
+/// The kernel's table of IPv4 neighbours.
+#[derive(Debug, Default)]
+pub(crate) struct NeighbourTable {
+    /// What it learned, by interface index.
+    pub learned: BTreeMap<u32, Vec<Neighbour>>,
+    /// What was set by hand: interface index, address and MAC address.
+    pub permanent: BTreeSet<(u32, Ipv4Addr, MacAddress)>,
+}
+
+/// Reads the whole table.
 pub(crate) async fn neighbours(
     handle: &rtnetlink::Handle,
-) -> Result<BTreeMap<u32, Vec<Neighbour>>, rtnetlink::Error> {
-    let mut neighbours: BTreeMap<u32, Vec<Neighbour>> = BTreeMap::new();
+) -> Result<NeighbourTable, rtnetlink::Error> {
+    let mut table = NeighbourTable::default();
     let mut found = handle
         .neighbours()
         .get()
         .set_address_family(AddressFamily::Inet)
         .execute();
     while let Some(message) = found.try_next().await? {
+        let index = message.header.ifindex;
         if let Some(neighbour) = neighbour(&message) {
-            neighbours
-                .entry(message.header.ifindex)
-                .or_default()
-                .push(neighbour);
+            table.learned.entry(index).or_default().push(neighbour);
+        }
+        if message.header.state == Nud::Permanent
+            && let Attributes {
+                ip: Some(ip),
+                mac: Some(mac),
+                ..
+            } = attributes(&message)
+        {
+            table.permanent.insert((index, ip, mac));
         }
     }
-    Ok(neighbours)
+    Ok(table)
 }
 
-fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
-    let mut ip = None;
-    let mut mac = None;
-    let mut ago = Duration::ZERO;
+/// What a table entry, or a change of one, says about a neighbour. A permanent entry says
+/// nothing: it was set by hand, and the kernel never asks its address.
+pub(crate) fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
+    if message.header.family != AddressFamily::Inet {
+        return None;
+    }
+    let Attributes {
+        ip,
+        mac,
+        confirmed_ago,
+        updated_ago,
+    } = attributes(message);
+    let known = |confirmed_ago| mac.map(|mac| NeighbourState::Known { mac, confirmed_ago });
+    let state = match message.header.state {
+        // What the kernel does by itself, such as asking again, updates an entry too: that
+        // is no sign of life.
+        Nud::Reachable | Nud::Delay | Nud::Probe => known(confirmed_ago),
+        // Made by what the neighbour sent by itself, and never confirmed.
+        Nud::Stale if confirmed_ago.saturating_sub(updated_ago) >= NEVER_CONFIRMED => {
+            known(updated_ago)
+        }
+        Nud::Stale => known(confirmed_ago),
+        Nud::Failed => Some(NeighbourState::Failed),
+        _ => None,
+    };
+    Some(Neighbour {
+        ip: ip?,
+        state: state?,
+    })
+}
+
+#[derive(Debug, Default)]
+struct Attributes {
+    ip: Option<Ipv4Addr>,
+    mac: Option<MacAddress>,
+    confirmed_ago: Duration,
+    updated_ago: Duration,
+}
+
+fn attributes(message: &NeighbourMessage) -> Attributes {
+    let mut found = Attributes::default();
     for attribute in &message.attributes {
         match attribute {
-            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => ip = Some(*address),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => {
+                let is_host =
+                    !(address.is_multicast() || address.is_broadcast() || address.is_unspecified());
+                found.ip = Some(*address).filter(|_| is_host);
+            }
             NeighbourAttribute::LinkLayerAddress(octets) => {
-                let octets: [u8; 6] = octets.as_slice().try_into().ok()?;
-                mac = MacAddress::from_octets(octets).ok();
+                found.mac = octets
+                    .as_slice()
+                    .try_into()
+                    .ok()
+                    .and_then(|octets| MacAddress::from_octets(octets).ok());
             }
             NeighbourAttribute::CacheInfo(info) => {
-                // A new entry counts as confirmed long ago and as updated now.
-                ago = TICK * info.confirmed.min(info.updated);
+                found.confirmed_ago = TICK * info.confirmed;
+                found.updated_ago = TICK * info.updated;
             }
             _ => {}
         }
     }
-    let known = |confirmed_ago| mac.map(|mac| NeighbourState::Known { mac, confirmed_ago });
-    let state = match message.header.state {
-        Nud::Reachable => known(Duration::ZERO),
-        // Set by hand, so no sign of life: the kernel never asks it.
-        Nud::Permanent | Nud::Stale | Nud::Delay | Nud::Probe => known(ago),
-        Nud::Failed => Some(NeighbourState::Failed),
-        _ => None,
-    };
-    let ip = ip.filter(|ip| !ip.is_multicast() && !ip.is_broadcast() && !ip.is_unspecified())?;
-    Some(Neighbour { ip, state: state? })
+    found
 }
 
 #[cfg(test)]

@@ -112,6 +112,11 @@ impl Asker {
         Exchange::in_time(exchange.host, exchange.describe()).await
     }
 
+    pub(crate) async fn tells_time(&self, xaddr: &str) -> Result<(), LanError> {
+        let exchange = self.exchange(xaddr, None).await?;
+        Exchange::in_time(exchange.host, exchange.tells_time()).await
+    }
+
     /// Fetches a picture from where [`crate::VideoSource::snapshot`] says: a JPEG file of at
     /// most 8 MiB.
     ///
@@ -143,6 +148,14 @@ impl Exchange {
             device: self.device().await?,
             interfaces: self.interfaces().await,
         })
+    }
+
+    /// Asks what nobody tells without a password, if the device has one. Whether it did ask
+    /// for the password.
+    pub async fn signs_in(&mut self) -> Result<bool, LanError> {
+        let services = self.services().await?;
+        self.profiles(&services).await?;
+        Ok(self.is_signed())
     }
 
     async fn device(&mut self) -> Result<DeviceInformation, LanError> {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::{Location, Scopes, locate};
+use crate::{Conflict, ConflictKind, Location, NetworkInterface, Scopes, locate};
 
 const CAM0: &str = "cam0";
 
@@ -92,10 +92,9 @@ fn an_answer_names_the_neighbour_at_its_address() {
     assert_eq!(seen[0].name.as_deref(), Some("Door"));
     assert_eq!(seen[0].xaddr.as_deref(), Some(xaddr));
 
-    assert_eq!(
-        tracker.take_due(at(1), 4),
-        [(CAM0.to_owned(), ip(11), xaddr.to_owned())]
-    );
+    let due = tracker.take_due(at(1), 4);
+    assert_eq!((due.len(), due[0].ip), (1, ip(11)));
+    assert_eq!((due[0].xaddr.as_str(), &due[0].credentials), (xaddr, &None));
     assert_eq!(tracker.take_due(at(2), 4), [], "asked a moment ago");
     assert_eq!(tracker.take_due(at(62), 4).len(), 1);
     let information = DeviceInformation {
@@ -104,7 +103,11 @@ fn an_answer_names_the_neighbour_at_its_address() {
         serial: Some("S1".into()),
         firmware: None,
     };
-    tracker.informed(CAM0, ip(11), information);
+    let identity = Identity {
+        device: information,
+        interfaces: vec![],
+    };
+    tracker.informed(at(62), CAM0, ip(11), identity);
     assert_eq!(tracker.take_due(at(100_000), 4), []);
     let seen = tracker.sightings(at(62));
     assert_eq!(seen[0].model.as_deref(), Some("Model"));
@@ -165,9 +168,18 @@ fn one_mac_at_two_addresses() {
     tracker.neighbours(at(10), CAM0, &[alive(1, 11), alive(1, 13)]);
     let seen = tracker.sightings(at(10));
     let kind = ConflictKind::SharedMac;
-    let conflict = |incumbent| Some(Conflict { kind, incumbent });
-    assert_eq!(seen[0].conflict, conflict(true));
-    assert_eq!(seen[1].conflict, conflict(false));
+    let conflict = |incumbent, other: u8| {
+        Some(Conflict {
+            kind,
+            incumbent,
+            other_mac: None,
+            other_ip: Some(ip(other)),
+            since_utc_ms: 10_000,
+            evidence: Evidence::NeighbourTable,
+        })
+    };
+    assert_eq!(seen[0].conflict, conflict(true, 13));
+    assert_eq!(seen[1].conflict, conflict(false, 11));
     let incumbent = Some(ip(11));
     assert_eq!(locate(&seen, mac(1)), Location::Contested { incumbent });
 
@@ -254,4 +266,168 @@ fn a_flood_is_bounded() {
         tracker.announced(at(0), CAM0, from, on_link, announced);
     }
     assert_eq!(tracker.sightings(at(0)).len(), 2 * MAX_TRACKED);
+}
+
+fn enrolled(n: u8, address: u8, serial: Option<&str>) -> Enrolment {
+    Enrolment {
+        mac: mac(n),
+        ip: Some(ip(address)),
+        serial: serial.map(str::to_owned),
+        model: None,
+        credentials: None,
+    }
+}
+
+fn identity(serial: &str, told: Option<u8>) -> Identity {
+    Identity {
+        device: DeviceInformation {
+            serial: Some(serial.into()),
+            ..DeviceInformation::default()
+        },
+        interfaces: told
+            .map(|n| NetworkInterface {
+                name: None,
+                mac: Some(mac(n)),
+            })
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn kind(seen: &[Sighting], address: u8) -> Option<ConflictKind> {
+    let sighting = seen.iter().find(|sighting| sighting.ip == ip(address));
+    sighting.unwrap().conflict.map(|conflict| conflict.kind)
+}
+
+/// Asks for the due addresses each second, and lets `answers` answer.
+fn wait(tracker: &mut Tracker, from: u64, to: u64, answers: &[(u8, u8)]) {
+    for second in from..to {
+        for (interface, asked) in tracker.take_arp_due(at(second), |_| true) {
+            for (n, address) in answers {
+                if asked == ip(*address) {
+                    tracker.claimed(at(second), &interface, asked, mac(*n));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_camera_moves_once_its_old_address_is_silent_and_it_shows_its_serial_number() {
+    let mut tracker = tracker();
+    tracker.enrol(vec![enrolled(1, 11, Some("S1"))]);
+    tracker.neighbours(at(0), CAM0, &[alive(1, 11)]);
+    hear(
+        &mut tracker,
+        0,
+        ip(11),
+        &["http://192.168.77.11:8000/onvif/x"],
+    );
+    tracker.informed(at(0), CAM0, ip(11), identity("S1", None));
+    assert_eq!(
+        locate(&tracker.sightings(at(1)), mac(1)),
+        Location::At(ip(11))
+    );
+
+    tracker.claimed(at(20), CAM0, ip(12), mac(1));
+    let incumbent = Some(ip(11));
+    let seen = tracker.sightings(at(20));
+    assert_eq!(locate(&seen, mac(1)), Location::Contested { incumbent });
+    // Nobody answers at the old address.
+    wait(&mut tracker, 20, 25, &[(1, 12)]);
+    let seen = tracker.sightings(at(25));
+    assert_eq!(kind(&seen, 12), Some(ConflictKind::UnprovenMove));
+    let unproven = Location::Contested { incumbent: None };
+    assert_eq!(locate(&seen, mac(1)), unproven);
+    // It is asked where its service was, at its new address.
+    let due = tracker.take_due(at(25), 4);
+    let moved = due.iter().find(|due| due.ip == ip(12)).unwrap();
+    assert_eq!(moved.xaddr, "http://192.168.77.12:8000/onvif/x");
+    tracker.informed(at(25), CAM0, ip(12), identity("S1", None));
+    let seen = tracker.sightings(at(25));
+    assert_eq!(locate(&seen, mac(1)), Location::At(ip(12)));
+
+    // With another serial number it is another camera.
+    tracker.informed(at(25), CAM0, ip(12), identity("S2", None));
+    let seen = tracker.sightings(at(25));
+    assert_eq!(kind(&seen, 12), Some(ConflictKind::OtherIdentity));
+    assert_eq!(locate(&seen, mac(1)), unproven);
+}
+
+#[test]
+fn where_a_camera_was_admitted_counts_more_than_who_was_first() {
+    let mut tracker = tracker();
+    tracker.enrol(vec![enrolled(1, 11, None)]);
+    // After a restart the impostors are heard first.
+    tracker.claimed(at(0), CAM0, ip(13), mac(1));
+    tracker.claimed(at(0), CAM0, ip(11), mac(9));
+    tracker.claimed(at(5), CAM0, ip(11), mac(1));
+    wait(&mut tracker, 5, 10, &[(1, 13), (9, 11), (1, 11)]);
+    let seen = tracker.sightings(at(10));
+    let incumbent = Some(ip(11));
+    assert_eq!(locate(&seen, mac(1)), Location::Contested { incumbent });
+    let impostor = seen.iter().find(|s| s.mac == Some(mac(9))).unwrap();
+    let conflict = impostor.conflict.unwrap();
+    assert_eq!(
+        (conflict.kind, conflict.incumbent),
+        (ConflictKind::SharedIp, false)
+    );
+    assert_eq!(conflict.other_mac, Some(mac(1)));
+    assert_eq!(
+        (conflict.evidence, conflict.since_utc_ms),
+        (Evidence::Arp, 5_000)
+    );
+}
+
+#[test]
+fn a_pinned_camera_is_asked_for_and_falls_silent() {
+    let mut tracker = tracker();
+    let pin = Pin {
+        interface: CAM0.into(),
+        ip: ip(11),
+        mac: mac(1),
+    };
+    tracker.pinned([pin].into());
+    tracker.claimed(at(0), CAM0, ip(11), mac(1));
+    assert_eq!(tracker.take_arp_due(at(9), |_| true).len(), 0);
+    assert_eq!(
+        tracker.take_arp_due(at(11), |_| false).len(),
+        0,
+        "no ear there"
+    );
+    wait(&mut tracker, 10, 12, &[(1, 11)]);
+    assert!(tracker.sightings(at(12))[0].pinned);
+    // Silent now; it is asked on, and heard when it is back.
+    wait(&mut tracker, 12, 60, &[]);
+    let again = tracker.take_arp_due(at(70), |_| true);
+    assert_eq!(again.len(), 1);
+    tracker.take_newcomers();
+    tracker.claimed(at(71), CAM0, ip(11), mac(1));
+    assert_eq!(
+        tracker.take_newcomers().len(),
+        1,
+        "it shows again who it is"
+    );
+}
+
+#[test]
+fn a_camera_that_says_it_has_another_mac_is_not_resolved() {
+    let mut tracker = tracker();
+    tracker.neighbours(at(0), CAM0, &[alive(1, 11)]);
+    hear(&mut tracker, 0, ip(11), &["http://192.168.77.11/x"]);
+    tracker.informed(at(0), CAM0, ip(11), identity("S1", Some(5)));
+    let seen = tracker.sightings(at(1));
+    assert_eq!(locate(&seen, mac(1)), Location::Unresolved);
+    let conflict = seen[0].conflict.unwrap();
+    assert_eq!(conflict.kind, ConflictKind::OtherMacTold);
+    assert_eq!(
+        (conflict.other_mac, conflict.evidence),
+        (Some(mac(5)), Evidence::Onvif)
+    );
+    assert_eq!(seen[0].told_macs, [mac(5)]);
+    tracker.informed(at(2), CAM0, ip(11), identity("S1", Some(1)));
+    assert_eq!(
+        locate(&tracker.sightings(at(2)), mac(1)),
+        Location::At(ip(11))
+    );
 }

@@ -1,5 +1,9 @@
-"""Starts one virtual ONVIF device: device.py LETTER ADDRESS [CLAIMED-SERVICE-ADDRESS]."""
+"""Starts one virtual ONVIF device: device.py LETTER ADDRESS [CLAIMED-SERVICE-ADDRESS].
 
+With TOLD_MAC in its environment it says that this is its MAC address.
+"""
+
+import os
 import pathlib
 import sys
 import threading
@@ -15,6 +19,7 @@ device = onvif_device.OnvifDevice(
     letter, address, 80, f"rtsp://10.99.99.99:8554/{letter}", 640, 360, 5)
 if len(sys.argv) > 3:
     device.device_url = sys.argv[3]
+device.mac = os.environ.get("TOLD_MAC", device.mac)
 onvif_device.serve_http(device, address, 80)
 onvif_device.serve_discovery(device, address)
 threading.Event().wait()

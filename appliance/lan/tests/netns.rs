@@ -5,9 +5,13 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Child, Command};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use sealgate_lan::{Asker, Lan, LanConfig, LanError, LanHandle, Location, Sighting, locate};
+use sealgate_lan::{
+    Asker, ConflictKind, Enrolment, Evidence, Lan, LanConfig, LanError, LanHandle, Location, Pin,
+    Sighting, locate,
+};
 
 const DEVICES: [(&str, &str, Ipv4Addr); 4] = [
     ("cam0", "02:00:00:00:00:01", Ipv4Addr::new(192, 168, 77, 1)),
@@ -19,14 +23,14 @@ const DEVICES: [(&str, &str, Ipv4Addr); 4] = [
 /// A box with its port `cam0`, and three devices on a switch; gone when the test ends.
 struct World {
     prefix: String,
-    children: Vec<Child>,
+    children: Mutex<Vec<Child>>,
 }
 
 impl World {
     fn new(test: &str) -> Self {
         let world = Self {
             prefix: format!("sgl{}{test}", std::process::id()),
-            children: Vec::new(),
+            children: Mutex::default(),
         };
         run(&format!("ip netns add {}", world.name("sw")));
         world.exec("sw", "ip link add br0 type bridge");
@@ -55,7 +59,11 @@ impl World {
         run(&format!("ip netns exec {} {line}", self.name(part)));
     }
 
-    fn start_device(&mut self, part: &str, arguments: &[&str]) {
+    fn start_device(&self, part: &str, arguments: &[&str]) {
+        self.start_device_with(part, arguments, &[]);
+    }
+
+    fn start_device_with(&self, part: &str, arguments: &[&str], environment: &[(&str, &str)]) {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/device.py");
         let child = Command::new("ip")
             .args([
@@ -66,9 +74,50 @@ impl World {
                 script,
             ])
             .args(arguments)
+            .envs(environment.iter().copied())
             .spawn()
             .unwrap();
-        self.children.push(child);
+        self.children.lock().unwrap().push(child);
+    }
+
+    /// Pulls the plugs of all devices.
+    fn switch_off(&self) {
+        for mut child in self.children.lock().unwrap().drain(..) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Gives a device another MAC address.
+    fn take_mac(&self, part: &str, mac: &str) {
+        self.exec(part, "ip link set eth0 down");
+        self.exec(part, &format!("ip link set eth0 address {mac}"));
+        self.exec(part, "ip link set eth0 up");
+    }
+
+    /// Gives a device another IP address.
+    fn take_ip(&self, part: &str, ip: Ipv4Addr) {
+        self.exec(part, "ip addr flush dev eth0");
+        self.exec(part, &format!("ip addr add {ip}/24 dev eth0"));
+    }
+
+    /// The device sends something, and asks for the box by ARP before it.
+    fn speak(&self, part: &str) {
+        self.exec(part, "ip neigh flush all");
+        self.inside(part, || {
+            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            let _ = socket.send_to(&[0], (DEVICES[0].2, 9));
+        });
+    }
+
+    /// What the box's kernel says of an address.
+    fn neighbour(&self, ip: Ipv4Addr) -> String {
+        let output = Command::new("ip")
+            .args(["netns", "exec", &self.name("cam0"), "ip", "neigh", "show"])
+            .arg(ip.to_string())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs on a thread inside the namespace, so that every socket is made there.
@@ -98,10 +147,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.switch_off();
         for part in DEVICES.map(|(part, ..)| part).iter().chain(&["sw"]) {
             let _ = Command::new("ip")
                 .args(["netns", "del", &self.name(part)])
@@ -150,7 +196,7 @@ fn at(seen: &[Sighting], device: usize) -> Option<&Sighting> {
 
 #[test]
 fn cameras_are_found_named_and_tied_to_their_macs() {
-    let mut world = World::new("f");
+    let world = World::new("f");
     world.start_device("a", &["A", "192.168.77.11"]);
     // B says its services are elsewhere, off this cable: it speaks for a hidden one.
     world.start_device(
@@ -207,7 +253,7 @@ fn cameras_are_found_named_and_tied_to_their_macs() {
 
 #[test]
 fn a_clone_is_a_conflict_and_the_first_stays() {
-    let mut world = World::new("c");
+    let world = World::new("c");
     world.start_device("a", &["A", "192.168.77.11"]);
     let mac = DEVICES[1].1.parse().unwrap();
     world.on_the_box(async || {
@@ -215,9 +261,7 @@ fn a_clone_is_a_conflict_and_the_first_stays() {
         let there = Location::At(DEVICES[1].2);
         seen_when(&lan, "A alone", |seen| locate(seen, mac) == there).await;
         // C takes A's MAC address, at its own IP address.
-        world.exec("c", "ip link set eth0 down");
-        world.exec("c", &format!("ip link set eth0 address {}", DEVICES[1].1));
-        world.exec("c", "ip link set eth0 up");
+        world.take_mac("c", DEVICES[1].1);
         let incumbent = Some(DEVICES[1].2);
         let contested = Location::Contested { incumbent };
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -246,5 +290,182 @@ fn a_mute_camera_is_an_error_with_a_code() {
         let error = asker.describe(service, None).await.unwrap_err();
         assert!(matches!(error, LanError::Unreachable { .. }), "{error}");
         assert_eq!(error.code(), "SG-CAM-030");
+    });
+}
+
+/// A as it was when it got its channel.
+fn enrolled_a() -> Enrolment {
+    Enrolment {
+        mac: DEVICES[1].1.parse().unwrap(),
+        ip: Some(DEVICES[1].2),
+        serial: Some("LAB-A-02000000000a".into()),
+        model: Some("Virtual camera".into()),
+        credentials: None,
+    }
+}
+
+fn pin_of_a() -> Pin {
+    Pin {
+        interface: "cam0".into(),
+        ip: DEVICES[1].2,
+        mac: DEVICES[1].1.parse().unwrap(),
+    }
+}
+
+fn doubt(seen: &[Sighting], mac: &str, ip: Ipv4Addr) -> Option<(ConflictKind, Evidence)> {
+    let mac = Some(mac.parse().unwrap());
+    let found = seen
+        .iter()
+        .find(|sighting| sighting.mac == mac && sighting.ip == ip)?;
+    let conflict = found.conflict?;
+    Some((conflict.kind, conflict.evidence))
+}
+
+#[test]
+fn an_impostor_is_heard_though_the_address_is_pinned_and_the_gate_drops_it() {
+    let world = World::new("p");
+    world.start_device("a", &["A", "192.168.77.11"]);
+    // As the gate does: another's ARP for an admitted address is dropped.
+    world.exec("cam0", "nft add table netdev t");
+    world.exec(
+        "cam0",
+        "nft add chain netdev t c { type filter hook ingress device cam0 priority -500 ; }",
+    );
+    let rule =
+        "nft add rule netdev t c arp saddr ip 192.168.77.11 ether saddr != 02:00:00:00:00:0a drop";
+    world.exec("cam0", rule);
+    let (mac, ip) = (DEVICES[1].1.parse().unwrap(), DEVICES[1].2);
+    world.on_the_box(async || {
+        let lan = start();
+        lan.enrol(vec![enrolled_a()]);
+        seen_when(&lan, "A", |seen| locate(seen, mac) == Location::At(ip)).await;
+        lan.pin(pin_of_a());
+        seen_when(&lan, "A pinned", |seen| {
+            at(seen, 1).is_some_and(|a| a.pinned)
+        })
+        .await;
+        let entry = world.neighbour(ip);
+        assert!(
+            entry.contains("02:00:00:00:00:0a") && entry.contains("PERMANENT"),
+            "{entry}"
+        );
+
+        world.take_ip("c", ip);
+        let started = Instant::now();
+        world.speak("c");
+        let (kind, evidence) = (ConflictKind::SharedIp, Evidence::Arp);
+        let seen = seen_when(&lan, "the impostor", |seen| {
+            doubt(seen, DEVICES[3].1, ip) == Some((kind, evidence))
+        })
+        .await;
+        println!("an impostor was heard after {:?}", started.elapsed());
+        // The kernel was not told; A goes on.
+        let incumbent = Some(ip);
+        assert_eq!(locate(&seen, mac), Location::Contested { incumbent });
+        assert!(world.neighbour(ip).contains("02:00:00:00:00:0a"));
+
+        // It leaves; within seconds there is nothing wrong any more.
+        world.exec("c", "ip link set eth0 down");
+        let there = Location::At(ip);
+        seen_when(&lan, "A alone again", |seen| locate(seen, mac) == there).await;
+        lan.unpin(&pin_of_a());
+        seen_when(&lan, "A not pinned", |seen| {
+            at(seen, 1).is_some_and(|a| !a.pinned)
+        })
+        .await;
+        assert!(!world.neighbour(ip).contains("PERMANENT"));
+    });
+    // An entry that an earlier run left is removed.
+    world.exec(
+        "cam0",
+        "ip neigh replace 192.168.77.99 lladdr 02:00:00:00:00:99 dev cam0 nud permanent",
+    );
+    world.on_the_box(async || {
+        let lan = start();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while world
+            .neighbour(Ipv4Addr::new(192, 168, 77, 99))
+            .contains("PERMANENT")
+        {
+            assert!(Instant::now() < deadline);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        drop(lan);
+    });
+}
+
+#[test]
+fn a_camera_that_moves_stays_the_same_camera() {
+    let world = World::new("v");
+    world.start_device("a", &["A", "192.168.77.11"]);
+    let mac = DEVICES[1].1.parse().unwrap();
+    let new = Ipv4Addr::new(192, 168, 77, 21);
+    world.on_the_box(async || {
+        let lan = start();
+        lan.enrol(vec![enrolled_a()]);
+        lan.pin(pin_of_a());
+        seen_when(&lan, "A with its serial number", |seen| {
+            at(seen, 1).is_some_and(|a| a.pinned && a.serial.is_some())
+        })
+        .await;
+        world.switch_off();
+        world.take_ip("a", new);
+        world.start_device("a", &["A", "192.168.77.21"]);
+        let started = Instant::now();
+        seen_when(&lan, "A at its new address", |seen| {
+            locate(seen, mac) == Location::At(new)
+        })
+        .await;
+        println!("A moved by itself in {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(12));
+    });
+}
+
+#[test]
+fn a_clone_in_the_cameras_absence_is_found_out_by_its_serial_number() {
+    let world = World::new("s");
+    world.start_device("a", &["A", "192.168.77.11"]);
+    let mac = DEVICES[1].1.parse().unwrap();
+    world.on_the_box(async || {
+        let lan = start();
+        lan.enrol(vec![enrolled_a()]);
+        let there = Location::At(DEVICES[1].2);
+        seen_when(&lan, "A", |seen| locate(seen, mac) == there).await;
+        // A is unplugged; C comes with its MAC address and, then, its IP address.
+        world.switch_off();
+        world.exec("a", "ip link set eth0 down");
+        world.take_mac("c", DEVICES[1].1);
+        world.start_device("c", &["C", "192.168.77.13"]);
+        let unproven = Location::Contested { incumbent: None };
+        let found_out = Some((ConflictKind::OtherIdentity, Evidence::Onvif));
+        seen_when(&lan, "the clone elsewhere", |seen| {
+            doubt(seen, DEVICES[1].1, DEVICES[3].2) == found_out && locate(seen, mac) == unproven
+        })
+        .await;
+        world.switch_off();
+        world.take_ip("c", DEVICES[1].2);
+        world.start_device("c", &["C", "192.168.77.11"]);
+        seen_when(&lan, "the clone in its place", |seen| {
+            doubt(seen, DEVICES[1].1, DEVICES[1].2) == found_out && locate(seen, mac) == unproven
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_camera_behind_something_says_so() {
+    let world = World::new("h");
+    let told = [("TOLD_MAC", "02:00:00:00:00:77")];
+    world.start_device_with("b", &["B", "192.168.77.12"], &told);
+    let mac = DEVICES[2].1.parse().unwrap();
+    world.on_the_box(async || {
+        let lan = start();
+        let seen = seen_when(&lan, "B unresolved", |seen| {
+            locate(seen, mac) == Location::Unresolved
+        })
+        .await;
+        let conflict = at(&seen, 2).unwrap().conflict.unwrap();
+        assert_eq!(conflict.kind, ConflictKind::OtherMacTold);
+        assert_eq!(conflict.other_mac, Some(told[0].1.parse().unwrap()));
     });
 }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use quirky::Quirky;
 use sealgate_base::SystemClock;
 use sealgate_lan::{
-    Asker, CameraDescription, Credentials, LanError, MotionTarget, Velocity, VideoCodec,
+    Asker, ByHand, CameraDescription, Credentials, LanError, MotionTarget, Place, SignInOutcome,
+    StreamAnswer, Velocity, VideoCodec, channels_needed,
 };
 
 const YEARS: &str = "-820000000";
@@ -251,4 +252,106 @@ async fn motion_ends_where_it_ends_and_nobody_is_subscribed_for_nobody() {
         .iter()
         .filter(|operation| *operation == "CreatePullPointSubscription");
     assert_eq!(subscribed.count(), 1);
+}
+
+#[tokio::test]
+async fn a_camera_given_by_its_address_is_looked_at() {
+    let asker = asker();
+    let known = password("right");
+    let here = |port: u16| Place::Address {
+        ip: [127, 0, 0, 1].into(),
+        port: Some(port),
+    };
+    let camera = Quirky::start(&["--auth", "digest", "--sources", "4"]);
+    let found = asker.look_at(&here(camera.port()), Some(&known)).await;
+    let ByHand::Onvif { xaddr, description } = found.unwrap() else {
+        panic!("no device was found");
+    };
+    let expected = format!("http://127.0.0.1:{}/onvif/device_service", camera.port());
+    assert_eq!(xaddr, expected);
+    assert_eq!(channels_needed(&description), 4, "a re-streamer needs more");
+    let wrong = password("wrong");
+    let refused = asker.look_at(&here(camera.port()), Some(&wrong)).await;
+    assert_eq!(refused.unwrap_err().code(), "SG-CAM-012");
+
+    let streams = Quirky::start(&["--rtsp", "200"]);
+    let found = asker.look_at(&here(streams.port()), None).await.unwrap();
+    let port = streams.port();
+    assert_eq!(found, ByHand::StreamServer { port });
+    for (status, expected) in [
+        ("200", StreamAnswer::Open),
+        ("401", StreamAnswer::SignIn),
+        ("404", StreamAnswer::NotThere),
+        ("503", StreamAnswer::Refused(503)),
+    ] {
+        let server = Quirky::start(&["--rtsp", status]);
+        let url = format!("rtsp://127.0.0.1:{}/main", server.port());
+        let found = asker.look_at(&Place::Stream(url), None).await.unwrap();
+        assert_eq!(found, ByHand::Stream(expected), "{status}");
+    }
+
+    let page = Quirky::start(&["--hostile", "html"]);
+    let error = asker.look_at(&here(page.port()), None).await.unwrap_err();
+    assert_eq!(error.code(), "SG-CAM-031", "{error}");
+    let error = asker.look_at(&here(9), None).await.unwrap_err();
+    assert_eq!(error.code(), "SG-CAM-030", "{error}");
+}
+
+#[tokio::test]
+async fn passwords_are_tried_on_many_cameras_with_care() {
+    let passwords = |words: &[&str]| words.iter().map(|word| password(word)).collect::<Vec<_>>();
+    let cameras = [
+        Quirky::start(&["--auth", "wsse"]),
+        Quirky::start(&["--auth", "digest", "--password", "second"]),
+        Quirky::start(&["--auth", "none"]),
+        Quirky::start(&["--auth", "both", "--password", "unheard"]),
+        Quirky::start(&[
+            "--auth",
+            "digest",
+            "--password",
+            "unheard",
+            "--locks-after",
+            "2",
+        ]),
+        Quirky::start(&["--hostile", "html"]),
+    ];
+    let services: Vec<String> = cameras.iter().map(Quirky::service).collect();
+    let list = passwords(&["first", "second", "third", "fourth", "right", "sixth"]);
+    let asker = asker();
+    let outcomes = asker.try_passwords(&services, &list).await;
+    let seen: Vec<String> = outcomes
+        .iter()
+        .map(|outcome| format!("{outcome:?}"))
+        .collect();
+    assert!(
+        matches!(outcomes[0], SignInOutcome::Stopped(4)),
+        "{seen:#?}"
+    );
+    assert!(
+        matches!(outcomes[1], SignInOutcome::Accepted(1)),
+        "{seen:#?}"
+    );
+    assert!(matches!(outcomes[2], SignInOutcome::Open), "{seen:#?}");
+    assert!(
+        matches!(outcomes[3], SignInOutcome::Stopped(4)),
+        "{seen:#?}"
+    );
+    assert!(matches!(outcomes[4], SignInOutcome::Locked), "{seen:#?}");
+    assert!(
+        matches!(
+            outcomes[5],
+            SignInOutcome::Failed(LanError::NotOnvif { .. })
+        ),
+        "{seen:#?}"
+    );
+    let mut refused = Vec::new();
+    for camera in &cameras[..5] {
+        refused.push(camera.counts().await["refused"].as_u64().unwrap());
+    }
+    assert_eq!(refused, [4, 1, 0, 4, 2], "one refusal for each password");
+
+    let few = asker
+        .try_passwords(&services[..1], &passwords(&["right"]))
+        .await;
+    assert!(matches!(few[0], SignInOutcome::Accepted(0)), "{few:?}");
 }

@@ -38,6 +38,8 @@ options.add_argument("--reference", action="store_true",
                      help="subscriptions are told apart by a reference parameter alone")
 options.add_argument("--lose-subscription", action="store_true",
                      help="forgets a subscription after its second answer")
+options.add_argument("--locks-after", type=int, default=1000, help="refusals that lock the account")
+options.add_argument("--rtsp", default="", help="a status to answer RTSP with, instead of all else")
 options = options.parse_args()
 
 USER = "admin"
@@ -147,6 +149,9 @@ class Camera(http.server.BaseHTTPRequestHandler):
         time_asked = operation == "GetSystemDateAndTime"
         open_to_all = (time_asked and options.tells != "refuses") or operation == "GetServices" or (
             operation == "GetDeviceInformation" and options.open_information)
+        if counts["refused"] >= options.locks_after and not open_to_all:
+            self.reply(401, "<html>Account locked. Try later.</html>", "text/html")
+            return
         if not open_to_all and options.auth != "none":
             if options.auth == "digest":
                 if not self.signed_by_digest():
@@ -365,6 +370,13 @@ class Camera(http.server.BaseHTTPRequestHandler):
             "Topic", "tns1:RuleEngine/CellMotionDetector/Motion") + element("Message", element(
                 "Message", element("Source", source) + element("Data", data),
                 f' UtcTime="{utc}" PropertyOperation="{kind}"')))
+
+    def parse_request(self):
+        if options.rtsp:
+            self.wfile.write(f"RTSP/1.0 {options.rtsp} x\r\nCSeq: 1\r\n\r\n".encode())
+            self.close_connection = True
+            return False
+        return super().parse_request()
 
     def log_message(self, *arguments):
         pass

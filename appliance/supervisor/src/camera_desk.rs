@@ -345,6 +345,7 @@ fn facts(sightings: &[Sighting], descriptions: &Descriptions, channels: &[Channe
                     Whereabouts::Unresolved
                 }
                 Location::Unknown => return None,
+                Location::Unresolved => Whereabouts::Unresolved,
                 Location::At(ip) => Whereabouts::Resolved(Address { ip, port }),
                 Location::Contested { incumbent } => Whereabouts::Conflict {
                     incumbent: incumbent.map(|ip| Address { ip, port }),

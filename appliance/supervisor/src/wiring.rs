@@ -100,9 +100,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         .context("the license desk could not be started")?;
     let lan = Lan::start(
         LanConfig {
-            interfaces: config.ports.with_cameras(),
             probe_interval: config.probe_interval(),
             forget_after: FORGET_AFTER,
+            ..LanConfig::new(config.ports.with_cameras())
         },
         Arc::clone(&clock),
         {

@@ -46,7 +46,7 @@ pub(crate) fn status(code: &str) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         "SG-CAM-010" | "SG-REC-004" => StatusCode::INTERNAL_SERVER_ERROR,
-        "SG-CAM-005" | "SG-CAM-006" | "SG-CAM-045" => StatusCode::UNPROCESSABLE_ENTITY,
+        "SG-CAM-005" | "SG-CAM-006" | "SG-CAM-055" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => match code.get(..7) {
             Some("SG-SES-" | "SG-DOC-" | "SG-LIC-") => StatusCode::UNPROCESSABLE_ENTITY,
             Some("SG-TPM-") => StatusCode::SERVICE_UNAVAILABLE,

@@ -211,13 +211,13 @@ pub trait CameraRoom: Send + Sync {
     /// How a camera with a channel is named, recorded and kept.
     ///
     /// # Errors
-    /// `SG-CAM-041` for one without a channel.
+    /// `SG-CAM-051` for one without a channel.
     async fn settings(&self, camera: CameraId) -> Result<CameraSettings, Problem>;
 
     /// Names a camera with a channel, and says how it is recorded and kept.
     ///
     /// # Errors
-    /// `SG-CAM-041` for one without a channel, `SG-CAM-045` for settings that can't be.
+    /// `SG-CAM-051` for one without a channel, `SG-CAM-055` for settings that can't be.
     async fn configure(
         &self,
         camera: CameraId,
@@ -237,7 +237,7 @@ pub trait CameraRoom: Send + Sync {
     /// Gives the channels of a broken camera to another, with name, age and settings.
     ///
     /// # Errors
-    /// `SG-CAM-041` to `SG-CAM-044`, and what [`assign`](Self::assign) says of the new one.
+    /// `SG-CAM-051` to `SG-CAM-054`, and what [`assign`](Self::assign) says of the new one.
     async fn replace(&self, old: MacAddress, new: MacAddress) -> Result<Vec<CameraView>, Problem>;
 
     /// Every camera that was replaced, the oldest first.

@@ -31,6 +31,11 @@ impl Quirky {
         format!("http://127.0.0.1:{}/onvif/device", self.port)
     }
 
+    /// Its only port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What came in so far.
     pub async fn counts(&self) -> serde_json::Value {
         let url = format!("http://127.0.0.1:{}/counts", self.port);

@@ -194,7 +194,7 @@ impl Cameras {
         let store = Arc::clone(&self.store);
         blocking("find the channel", move || store.channel(camera))
             .await?
-            .ok_or_else(|| entry("SG-CAM-041", &[("camera", &camera.mac().to_string())]))
+            .ok_or_else(|| entry("SG-CAM-051", &[("camera", &camera.mac().to_string())]))
     }
 
     /// Whether one more camera has a place; a camera that was told that it has none is
@@ -324,7 +324,7 @@ impl CameraRoom for Cameras {
     ) -> Result<CameraView, Problem> {
         self.channel(camera).await?;
         let (name, settings) = ChannelSettings::asked(&settings)
-            .map_err(|error| entry("SG-CAM-045", &[("detail", &error.to_string())]))?;
+            .map_err(|error| entry("SG-CAM-055", &[("detail", &error.to_string())]))?;
         let store = Arc::clone(&self.store);
         blocking("configure the camera", move || {
             store.configure(camera, name.as_deref(), &settings.to_text())

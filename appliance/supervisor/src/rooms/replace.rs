@@ -35,10 +35,10 @@ impl Cameras {
             .collect();
         let taken = (picture.channels.iter()).any(|channel| channel.camera.mac() == new);
         if channels.is_empty() {
-            return Err(entry("SG-CAM-041", &[("camera", &old_text)]));
+            return Err(entry("SG-CAM-051", &[("camera", &old_text)]));
         }
         if taken || old == new {
-            return Err(entry("SG-CAM-042", &[("camera", &new_text)]));
+            return Err(entry("SG-CAM-052", &[("camera", &new_text)]));
         }
         // Before anything is written: a camera that gives no stream replaces nothing.
         let mut replacing = Vec::new();
@@ -81,7 +81,7 @@ impl Cameras {
                 .as_ref()
                 .map_or(0, |bound| replacements_left(bound.entitlements(), &moves));
             if left == 0 {
-                return Err(entry("SG-CAM-043", &[("camera", &old.to_string())]));
+                return Err(entry("SG-CAM-053", &[("camera", &old.to_string())]));
             }
         }
         let subject = self.replacements.next(old, new);
@@ -116,7 +116,7 @@ impl Cameras {
         if added {
             Ok(())
         } else {
-            Err(entry("SG-CAM-044", &[]))
+            Err(entry("SG-CAM-054", &[]))
         }
     }
 }

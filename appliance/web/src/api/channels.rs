@@ -126,7 +126,7 @@ pub(crate) struct ReplacedCameras {
     request_body = ReplaceRequest,
     responses(
         (status = 200, body = ReplacedCameras),
-        (status = 409, description = "SG-CAM-041 to SG-CAM-044", body = ProblemSchema)))]
+        (status = 409, description = "SG-CAM-051 to SG-CAM-054", body = ProblemSchema)))]
 pub(crate) async fn replace(
     State(app): State<App>,
     Path(mac): Path<String>,
@@ -185,7 +185,7 @@ fn mac_of(text: &str) -> Result<MacAddress, ApiProblem> {
     params(("camera" = String, Path, example = "020000000a01-1")),
     responses(
         (status = 200, body = CameraSettings),
-        (status = 409, description = "SG-CAM-041: it has no channel", body = ProblemSchema)))]
+        (status = 409, description = "SG-CAM-051: it has no channel", body = ProblemSchema)))]
 pub(crate) async fn settings(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -199,8 +199,8 @@ pub(crate) async fn settings(
     request_body = CameraSettings,
     responses(
         (status = 200, body = CameraView),
-        (status = 409, description = "SG-CAM-041: it has no channel", body = ProblemSchema),
-        (status = 422, description = "SG-CAM-045: settings that can't be", body = ProblemSchema)))]
+        (status = 409, description = "SG-CAM-051: it has no channel", body = ProblemSchema),
+        (status = 422, description = "SG-CAM-055: settings that can't be", body = ProblemSchema)))]
 pub(crate) async fn configure(
     State(app): State<App>,
     Path(id): Path<String>,
