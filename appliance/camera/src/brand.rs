@@ -14,12 +14,12 @@ pub struct BrandEvidence {
 }
 
 /// Whose channels a camera uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Brand {
-    /// The vendor's own.
+    /// The vendor's own: holds a camera channel, or an other-brand channel that was bought.
     Own,
-    /// Anybody else's.
+    /// Anybody else's: holds an other-brand channel, the free ones first.
     Other,
 }
 

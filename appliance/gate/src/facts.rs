@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use sealgate_camera::{CameraId, MacAddress};
+use sealgate_camera::{Brand, CameraId, MacAddress};
 
 /// A camera that its owner wants recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +25,6 @@ pub struct Replacement {
     pub old: MacAddress,
     /// Has it now.
     pub new: MacAddress,
-}
-
-/// Whose make a camera is, as licenses tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Brand {
-    /// The vendor's own: holds a camera channel, or an other-brand channel that was bought.
-    Own,
-    /// Any other: holds an other-brand channel, the free ones first.
-    Other,
 }
 
 /// Where a camera serves its streams.

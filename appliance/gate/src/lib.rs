@@ -24,5 +24,6 @@ mod rights;
 
 pub use decide::decide;
 pub use decision::{Decision, Decisions, Places, Pool, Pools, Reason};
-pub use facts::{Address, Assignment, Brand, Fact, Replacement, Whereabouts};
+pub use facts::{Address, Assignment, Fact, Replacement, Whereabouts};
 pub use rights::{holders, is_listed, places_of, replacements_left};
+pub use sealgate_camera::Brand;

@@ -5,23 +5,23 @@
 //! before the recorder is sent there; what could not be carried out is tried again at the
 //! next round; a round that fails leaves the gate as it was or closes it, never opens it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU8;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sealgate_base::{Clock, Shutdown};
-use sealgate_camera::{CameraId, MacAddress, StreamUrl};
-use sealgate_gate::{Address, Assignment, Brand, Decision, Decisions, Fact, Whereabouts, decide};
+use sealgate_camera::{CameraId, MacAddress, OwnBrand};
+use sealgate_gate::{Assignment, Decision, Decisions, decide};
 use sealgate_kernel_gate::{Admission, KernelGate, KernelGateError};
-use sealgate_lan::{Location, Sighting, locate};
-use sealgate_license::binding::BoundLicense;
-use sealgate_license::tpm_wire::TpmName;
-use sealgate_recorder_link::{DesiredCamera, DesiredSet, RecorderClient};
-use sealgate_store::{Channel, Credential, KnownCamera, Store, StoreError};
+use sealgate_lan::{LanHandle, Sighting};
+use sealgate_recorder_link::RecorderClient;
+use sealgate_store::{Channel, Store, StoreError};
 use tokio::sync::watch;
 
-use crate::channel_settings::ChannelSettings;
+use crate::camera_facts::{
+    admissions, assignment, desired, enrolments, facts, newly_seen, pins, signer, unpinned,
+};
 use crate::license_desk::Standing;
 use crate::onvif_desk::Descriptions;
 use crate::replacements::Replacements;
@@ -76,6 +76,10 @@ pub struct Desk {
     pub recorder: RecorderClient,
     /// What is on the camera ports.
     pub sightings: watch::Receiver<Vec<Sighting>>,
+    /// Is told who has a channel, and who is admitted where.
+    pub lan: LanHandle,
+    /// Which cameras are the vendor's own; all are where nobody says.
+    pub own_brand: Option<OwnBrand>,
     /// The license in force.
     pub license: watch::Receiver<Arc<Standing>>,
     /// What cameras say of themselves.
@@ -84,27 +88,6 @@ pub struct Desk {
     pub replacements: Arc<Replacements>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-}
-
-/// What a channel is to the gate.
-pub fn assignment(channel: &Channel) -> Assignment {
-    Assignment {
-        camera: channel.camera,
-        since_utc_ms: channel.assigned_utc_ms,
-        preferred: channel.preferred,
-        brand: if channel.other_brand {
-            Brand::Other
-        } else {
-            Brand::Own
-        },
-    }
-}
-
-/// Whose statements about replaced cameras count under this license; anyone's under one
-/// that holds on any box.
-pub fn signer(bound: Option<&BoundLicense>) -> Option<TpmName> {
-    let tpm = bound.and_then(BoundLicense::tpm)?;
-    Some(tpm.binding().ak_name.clone())
 }
 
 /// Asks the desk for a round, and shows what the last one did.
@@ -161,10 +144,11 @@ async fn run(
     shutdown: Shutdown,
 ) {
     let mut last = Arc::new(Picture::default());
+    let mut admitted = BTreeMap::new();
     desk.wait_for_first_facts(&shutdown).await;
     loop {
         let answers = *questions.borrow_and_update();
-        let next = match desk.round(&last, answers).await {
+        let next = match desk.round(&last, &mut admitted, answers).await {
             Ok(next) => next,
             Err(error) => {
                 tracing::error!(
@@ -221,16 +205,33 @@ impl Desk {
         }
     }
 
-    async fn round(&mut self, last: &Picture, answers: u64) -> Result<Picture, RoundError> {
+    /// `admitted` is where each camera was let through last.
+    async fn round(
+        &mut self,
+        last: &Picture,
+        admitted: &mut BTreeMap<MacAddress, Ipv4Addr>,
+        answers: u64,
+    ) -> Result<Picture, RoundError> {
         let sightings = self.sightings.borrow_and_update().clone();
         let standing = Arc::clone(&self.license.borrow_and_update());
         let seen = newly_seen(&sightings, &last.sightings);
         let store = Arc::clone(&self.store);
+        let now_seen = sightings.clone();
         let (channels, credentials) = tokio::task::spawn_blocking(move || {
             for camera in &seen {
                 store.camera_seen(camera)?;
             }
-            Ok((store.channels()?, store.credentials()?))
+            let channels = store.channels()?;
+            let pins = unpinned(&channels, &now_seen);
+            for (camera, model, serial) in &pins {
+                store.pin(*camera, model.as_deref(), serial.as_deref())?;
+            }
+            let channels = if pins.is_empty() {
+                channels
+            } else {
+                store.channels()?
+            };
+            Ok((channels, store.credentials()?))
         })
         .await
         .map_err(RoundError::Task)?
@@ -238,12 +239,25 @@ impl Desk {
 
         let assignments: Vec<Assignment> = channels.iter().map(assignment).collect();
         let descriptions = Arc::clone(&self.descriptions.borrow_and_update());
-        let facts = facts(&sightings, &descriptions, &channels);
+        let facts = facts(
+            &sightings,
+            &descriptions,
+            &channels,
+            self.own_brand.as_ref(),
+        );
         let bound = standing.bound.as_ref();
         let moves = self.replacements.moves(signer(bound));
         let decisions = decide(bound, &moves, &assignments, &facts);
 
         let gate_in_force = self.carry_out(&admissions(&decisions)).await;
+        if gate_in_force {
+            for admission in admissions(&decisions) {
+                admitted.insert(admission.mac, admission.ip);
+            }
+        }
+        self.lan
+            .enrol(enrolments(&channels, admitted, &credentials));
+        self.lan.pin_only(pins(&decisions, &sightings));
         // Where the kernel did not take the decision, only what it had taken before may
         // go on: a camera that is open in both.
         let recordable =
@@ -292,155 +306,6 @@ impl Desk {
             }
         }
     }
-}
-
-/// Cameras to remember: new ones, and those that say something new about themselves.
-fn newly_seen(now: &[Sighting], before: &[Sighting]) -> Vec<KnownCamera> {
-    let unchanged = |sighting: &Sighting| {
-        before.iter().any(|known| {
-            known.mac == sighting.mac
-                && known.ip == sighting.ip
-                && known.name == sighting.name
-                && known.manufacturer == sighting.manufacturer
-                && known.model == sighting.model
-                && known.serial == sighting.serial
-        })
-    };
-    now.iter()
-        .filter(|sighting| !unchanged(sighting))
-        .filter_map(|sighting| {
-            Some(KnownCamera {
-                id: CameraId::first_source(sighting.mac?),
-                name: sighting.name.clone(),
-                manufacturer: sighting.manufacturer.clone(),
-                model: sighting.model.clone(),
-                serial: sighting.serial.clone(),
-                ip: Some(sighting.ip),
-                interface: sighting.interface.clone(),
-                last_seen_utc_ms: sighting.last_seen_utc_ms,
-            })
-        })
-        .collect()
-}
-
-/// Where each camera is that was seen or has a channel.
-fn facts(sightings: &[Sighting], descriptions: &Descriptions, channels: &[Channel]) -> Vec<Fact> {
-    let seen = sightings
-        .iter()
-        .filter_map(|sighting| sighting.mac)
-        .flat_map(|mac| sources(descriptions, mac));
-    let cameras: BTreeSet<CameraId> = seen
-        .chain(channels.iter().map(|channel| channel.camera))
-        .collect();
-    cameras
-        .into_iter()
-        .filter_map(|camera| {
-            let port = channels
-                .iter()
-                .find(|channel| channel.camera == camera)
-                .and_then(|channel| channel.stream_url.as_ref())
-                .map_or(554, sealgate_camera::StreamUrl::port);
-            let whereabouts = match locate(sightings, camera.mac()) {
-                Location::Unknown if is_behind_router(sightings, channels, camera) => {
-                    Whereabouts::Unresolved
-                }
-                Location::Unknown => return None,
-                Location::Unresolved => Whereabouts::Unresolved,
-                Location::At(ip) => Whereabouts::Resolved(Address { ip, port }),
-                Location::Contested { incumbent } => Whereabouts::Conflict {
-                    incumbent: incumbent.map(|ip| Address { ip, port }),
-                },
-            };
-            Some(Fact {
-                camera,
-                whereabouts,
-                brand: Brand::Own,
-            })
-        })
-        .collect()
-}
-
-/// One for each video source behind a MAC address: an encoder or a re-streamer shows how
-/// many channels it needs.
-fn sources(descriptions: &Descriptions, mac: MacAddress) -> Vec<CameraId> {
-    let numbers = descriptions.get(&mac).into_iter().flat_map(|described| {
-        let numbers = described.sources.iter().map(|source| source.number);
-        numbers.filter_map(|number| NonZeroU8::new(u8::try_from(number).ok()?))
-    });
-    let cameras: Vec<CameraId> = numbers.map(|number| CameraId::new(mac, number)).collect();
-    if cameras.is_empty() {
-        vec![CameraId::first_source(mac)]
-    } else {
-        cameras
-    }
-}
-
-/// The camera's stream address answers, but from behind a router.
-fn is_behind_router(sightings: &[Sighting], channels: &[Channel], camera: CameraId) -> bool {
-    let host = channels
-        .iter()
-        .find(|channel| channel.camera == camera)
-        .and_then(|channel| channel.stream_url.as_ref())
-        .map(|stream| stream.host().to_owned());
-    host.is_some_and(|host| {
-        sightings
-            .iter()
-            .any(|sighting| sighting.is_behind_router() && sighting.ip.to_string() == host)
-    })
-}
-
-/// The pairs the kernel lets through.
-fn admissions(decisions: &Decisions) -> Vec<Admission> {
-    let mut pairs: BTreeSet<MacAddress> = BTreeSet::new();
-    decisions
-        .open()
-        .filter_map(|(_, decision)| match decision {
-            Decision::Open { mac, ip, port, .. } if pairs.insert(mac) => {
-                Some(Admission { mac, ip, port })
-            }
-            _ => None,
-        })
-        .collect()
-}
-
-/// What the recorder is to record: every open camera whose stream is known.
-fn desired(
-    decisions: &Decisions,
-    channels: &[Channel],
-    credentials: &BTreeMap<MacAddress, Credential>,
-    recordable: impl Fn(CameraId) -> bool,
-) -> DesiredSet {
-    let cameras = decisions
-        .open()
-        .filter(|(camera, _)| recordable(*camera))
-        .filter_map(|(camera, decision)| {
-            let Decision::Open { ip, .. } = decision else {
-                return None;
-            };
-            let channel = channels.iter().find(|channel| channel.camera == camera)?;
-            // What the owner typed into an address goes before what he set for all.
-            let signed_in = |stream: &StreamUrl| {
-                let stream = stream.at(ip);
-                match credentials.get(&camera.mac()) {
-                    Some(known) if stream.credentials().is_none() => {
-                        stream.with_credentials(&known.user, &known.password)
-                    }
-                    _ => stream,
-                }
-            };
-            let settings = ChannelSettings::read(&channel.settings);
-            Some(DesiredCamera {
-                camera,
-                stream: signed_in(channel.stream_url.as_ref()?),
-                sub_stream: channel.sub_stream_url.as_ref().map(signed_in),
-                audio: settings.audio,
-                transport: settings.transport,
-                plan: settings.plan,
-                keep: settings.keep,
-            })
-        })
-        .collect();
-    DesiredSet { cameras }
 }
 
 fn report_changes(before: &Picture, after: &Picture) {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sealgate_camera::OwnBrand;
 use sealgate_tpm::TpmAddress;
 use serde::Deserialize;
 
@@ -27,6 +28,10 @@ pub struct Config {
     pub recorder: RecorderConfig,
     /// Whose licenses are believed.
     pub vendor: VendorConfig,
+    /// Which cameras are the vendor's own, and hold camera channels; all others hold
+    /// other-brand channels. Without it every camera is the vendor's own.
+    #[serde(default)]
+    pub brand: Option<OwnBrand>,
 }
 
 /// `[box]`

@@ -6,6 +6,7 @@
 //! Deliberately absent: video (the recorder's), and rules about licenses (the kit's).
 
 pub mod camera_desk;
+mod camera_facts;
 pub mod channel_settings;
 pub mod config;
 pub mod license;

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use sealgate_base::{Clock, Shutdown};
 use sealgate_kernel_gate::{KernelGate, Nft};
+use sealgate_lan::{Lan, LanConfig};
 use sealgate_recorder_link::RecorderClient;
 use sealgate_store::Store;
 use sealgate_supervisor::replacements::Replacements;
@@ -125,6 +126,12 @@ fn room(bench: &Bench, folder: &Path, shutdown: &Shutdown) -> Arc<dyn LicenseRoo
     let store = Arc::new(Store::open(&folder.join("box.db")).unwrap());
     let (_, sightings) = watch::channel(Vec::new());
     let (_, descriptions) = watch::channel(Arc::default());
+    // On no port: it hears nothing.
+    let ended = shutdown.clone();
+    let lan = Lan::start(LanConfig::new(Vec::new()), Arc::clone(&clock), async move {
+        ended.requested().await;
+    })
+    .unwrap();
     let gate = KernelGate::new(Vec::new(), None).with_nft(Nft {
         program: "/bin/false".into(),
         prefix: Vec::new(),
@@ -136,6 +143,8 @@ fn room(bench: &Bench, folder: &Path, shutdown: &Shutdown) -> Arc<dyn LicenseRoo
             gate: Arc::new(gate),
             recorder: RecorderClient::new(folder.join("recorder.sock")),
             sightings,
+            lan,
+            own_brand: None,
             descriptions,
             license: desk.watch(),
             replacements: Arc::clone(&replacements),

@@ -102,10 +102,23 @@ impl Facts {
     }
 
     fn words(&self, camera: CameraId, reason: Reason) -> Problem {
+        let doubt = (self.picture.sightings.iter())
+            .filter(|sighting| sighting.mac == Some(camera.mac()))
+            .find_map(|sighting| Some((sighting, sighting.conflict?)));
+        let code = match (reason, doubt) {
+            // The network knows better what exactly is in doubt.
+            (Reason::MacConflict | Reason::MacUnresolved, Some((_, doubt))) => doubt.kind.code(),
+            _ => reason.code(),
+        };
+        let told = doubt
+            .and_then(|(sighting, _)| sighting.told_macs.first())
+            .map(MacAddress::to_string)
+            .unwrap_or_default();
         let places = self.picture.decisions.places;
         entry(
-            reason.code(),
+            code,
             &[
+                ("told", &told),
                 ("camera", &camera.mac().to_string()),
                 ("total", &places.total.to_string()),
                 ("free", &places.free.to_string()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sealgate_base::Clock;
-use sealgate_camera::{CameraId, MacAddress, StreamUrl};
+use sealgate_camera::{Brand, CameraId, MacAddress, OwnBrand, StreamUrl};
 use sealgate_gate::Reason;
 use sealgate_kernel_gate::KernelGate;
 use sealgate_lan::{LanHandle, Sighting, StreamProfile, VideoCodec};
@@ -15,6 +15,7 @@ use sealgate_web::rooms::{CameraCounters, CameraRoom, CameraVerdict, CameraView,
 use sealgate_words::Problem;
 
 use crate::camera_desk::DeskHandle;
+use crate::camera_facts::brand;
 use crate::channel_settings::ChannelSettings;
 use crate::license_desk::LicenseDesk;
 use crate::onvif_desk::OnvifDesk;
@@ -35,6 +36,8 @@ pub struct Cameras {
     pub recorder: RecorderClient,
     /// Searches.
     pub lan: LanHandle,
+    /// Which cameras are the vendor's own; all are where nobody says.
+    pub own_brand: Option<OwnBrand>,
     /// What cameras say of themselves.
     pub onvif: Arc<OnvifDesk>,
     /// Signs what is stated about replaced cameras.
@@ -243,7 +246,8 @@ impl Cameras {
             pinned_serial: sighting.and_then(|sighting| sighting.serial.clone()),
             name: None,
             preferred: false,
-            other_brand: false,
+            other_brand: brand(&picture.sightings, camera.mac(), self.own_brand.as_ref())
+                == Brand::Other,
             settings: ChannelSettings::default().to_text(),
         })
     }

@@ -16,7 +16,8 @@ use sealgate_web::rooms::{
 };
 use sealgate_words::Problem;
 
-use crate::camera_desk::{DeskHandle, assignment, signer};
+use crate::camera_desk::DeskHandle;
+use crate::camera_facts::{assignment, signer};
 use crate::license::{
     CheckOutcome, ClockError, ImportError, ImportReport, date, state_problem, tpm_problem,
 };

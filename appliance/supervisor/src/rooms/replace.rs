@@ -10,7 +10,7 @@ use sealgate_web::internal_fault;
 use sealgate_web::rooms::{CameraView, ReplacementView};
 use sealgate_words::Problem;
 
-use crate::camera_desk::signer;
+use crate::camera_facts::signer;
 use crate::replacements::Replacements;
 use crate::rooms::cameras::Cameras;
 use crate::rooms::{blocking, entry};

@@ -1,0 +1,274 @@
+//! What the camera desk makes of what is seen, said and wished: facts for the gate, orders
+//! for the kernel, the network and the recorder. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::num::NonZeroU8;
+
+use sealgate_camera::{CameraId, MacAddress, OwnBrand, StreamUrl};
+use sealgate_gate::{Address, Assignment, Brand, Decision, Decisions, Fact, Whereabouts};
+use sealgate_kernel_gate::Admission;
+use sealgate_lan::{Credentials, Enrolment, Location, Pin, Sighting, locate};
+use sealgate_license::binding::BoundLicense;
+use sealgate_license::tpm_wire::TpmName;
+use sealgate_recorder_link::{DesiredCamera, DesiredSet};
+use sealgate_store::{Channel, Credential, KnownCamera};
+
+use crate::channel_settings::ChannelSettings;
+use crate::onvif_desk::Descriptions;
+
+/// What a channel is to the gate.
+pub(crate) fn assignment(channel: &Channel) -> Assignment {
+    Assignment {
+        camera: channel.camera,
+        since_utc_ms: channel.assigned_utc_ms,
+        preferred: channel.preferred,
+        brand: if channel.other_brand {
+            Brand::Other
+        } else {
+            Brand::Own
+        },
+    }
+}
+
+/// Whose statements about replaced cameras count under this license; anyone's under one
+/// that holds on any box.
+pub(crate) fn signer(bound: Option<&BoundLicense>) -> Option<TpmName> {
+    let tpm = bound.and_then(BoundLicense::tpm)?;
+    Some(tpm.binding().ak_name.clone())
+}
+
+/// Cameras to remember: new ones, and those that say something new about themselves.
+pub(crate) fn newly_seen(now: &[Sighting], before: &[Sighting]) -> Vec<KnownCamera> {
+    let unchanged = |sighting: &Sighting| {
+        before.iter().any(|known| {
+            known.mac == sighting.mac
+                && known.ip == sighting.ip
+                && known.name == sighting.name
+                && known.manufacturer == sighting.manufacturer
+                && known.model == sighting.model
+                && known.serial == sighting.serial
+        })
+    };
+    now.iter()
+        .filter(|sighting| !unchanged(sighting))
+        .filter_map(|sighting| {
+            Some(KnownCamera {
+                id: CameraId::first_source(sighting.mac?),
+                name: sighting.name.clone(),
+                manufacturer: sighting.manufacturer.clone(),
+                model: sighting.model.clone(),
+                serial: sighting.serial.clone(),
+                ip: Some(sighting.ip),
+                interface: sighting.interface.clone(),
+                last_seen_utc_ms: sighting.last_seen_utc_ms,
+            })
+        })
+        .collect()
+}
+
+/// Where each camera is that was seen or has a channel.
+pub(crate) fn facts(
+    sightings: &[Sighting],
+    descriptions: &Descriptions,
+    channels: &[Channel],
+) -> Vec<Fact> {
+    let seen = sightings
+        .iter()
+        .filter_map(|sighting| sighting.mac)
+        .flat_map(|mac| sources(descriptions, mac));
+    let cameras: BTreeSet<CameraId> = seen
+        .chain(channels.iter().map(|channel| channel.camera))
+        .collect();
+    cameras
+        .into_iter()
+        .filter_map(|camera| {
+            let port = channels
+                .iter()
+                .find(|channel| channel.camera == camera)
+                .and_then(|channel| channel.stream_url.as_ref())
+                .map_or(554, sealgate_camera::StreamUrl::port);
+            let whereabouts = match locate(sightings, camera.mac()) {
+                Location::Unknown if is_behind_router(sightings, channels, camera) => {
+                    Whereabouts::Unresolved
+                }
+                Location::Unknown => return None,
+                Location::Unresolved => Whereabouts::Unresolved,
+                Location::Unresolved => Whereabouts::Unresolved,
+                Location::At(ip) => Whereabouts::Resolved(Address { ip, port }),
+                Location::Contested { incumbent } => Whereabouts::Conflict {
+                    incumbent: incumbent.map(|ip| Address { ip, port }),
+                },
+            };
+            Some(Fact {
+                camera,
+                whereabouts,
+                brand: brand(sightings, camera.mac(), own_brand),
+            })
+        })
+        .collect()
+}
+
+/// Whose make the camera with this MAC address seems to be.
+pub(crate) fn brand(
+    sightings: &[Sighting],
+    mac: MacAddress,
+    own_brand: Option<&OwnBrand>,
+) -> Brand {
+    let evidence = sightings
+        .iter()
+        .find(|sighting| sighting.mac == Some(mac))
+        .map(Sighting::brand_evidence)
+        .unwrap_or_default();
+    own_brand.map_or(Brand::Own, |own| own.of(mac, &evidence))
+}
+
+/// Channels whose camera had not said what it is when it got them, and says so now.
+pub(crate) fn unpinned(
+    channels: &[Channel],
+    sightings: &[Sighting],
+) -> Vec<(CameraId, Option<String>, Option<String>)> {
+    channels
+        .iter()
+        .filter(|channel| channel.pinned_serial.is_none())
+        .filter_map(|channel| {
+            let sighting = sightings.iter().find(|sighting| {
+                sighting.mac == Some(channel.camera.mac())
+                    && sighting.conflict.is_none()
+                    && sighting.serial.is_some()
+            })?;
+            Some((
+                channel.camera,
+                sighting.model.clone(),
+                sighting.serial.clone(),
+            ))
+        })
+        .collect()
+}
+
+/// Who has a channel, as it was known then: one entry for each MAC address.
+pub(crate) fn enrolments(
+    channels: &[Channel],
+    admitted: &BTreeMap<MacAddress, Ipv4Addr>,
+    credentials: &BTreeMap<MacAddress, Credential>,
+) -> Vec<Enrolment> {
+    let mut enrolled: BTreeMap<MacAddress, Enrolment> = BTreeMap::new();
+    for channel in channels {
+        let mac = channel.camera.mac();
+        enrolled.entry(mac).or_insert_with(|| Enrolment {
+            mac,
+            ip: admitted.get(&mac).copied(),
+            serial: channel.pinned_serial.clone(),
+            model: channel.pinned_model.clone(),
+            credentials: credentials.get(&mac).map(|known| Credentials {
+                user: known.user.clone(),
+                password: known.password.clone(),
+            }),
+        });
+    }
+    enrolled.into_values().collect()
+}
+
+/// Admitted cameras get permanent neighbour entries.
+pub(crate) fn pins(decisions: &Decisions, sightings: &[Sighting]) -> BTreeSet<Pin> {
+    admissions(decisions)
+        .into_iter()
+        .filter_map(|Admission { mac, ip, .. }| {
+            let sighting = sightings
+                .iter()
+                .find(|sighting| sighting.mac == Some(mac) && sighting.ip == ip)?;
+            Some(Pin {
+                interface: sighting.interface.clone(),
+                ip,
+                mac,
+            })
+        })
+        .collect()
+}
+
+/// One for each video source behind a MAC address: an encoder or a re-streamer shows how
+/// many channels it needs.
+fn sources(descriptions: &Descriptions, mac: MacAddress) -> Vec<CameraId> {
+    let numbers = descriptions.get(&mac).into_iter().flat_map(|described| {
+        let numbers = described.sources.iter().map(|source| source.number);
+        numbers.filter_map(|number| NonZeroU8::new(u8::try_from(number).ok()?))
+    });
+    let cameras: Vec<CameraId> = numbers.map(|number| CameraId::new(mac, number)).collect();
+    if cameras.is_empty() {
+        vec![CameraId::first_source(mac)]
+    } else {
+        cameras
+    }
+}
+
+/// The camera's stream address answers, but from behind a router.
+fn is_behind_router(sightings: &[Sighting], channels: &[Channel], camera: CameraId) -> bool {
+    let host = channels
+        .iter()
+        .find(|channel| channel.camera == camera)
+        .and_then(|channel| channel.stream_url.as_ref())
+        .map(|stream| stream.host().to_owned());
+    host.is_some_and(|host| {
+        sightings
+            .iter()
+            .any(|sighting| sighting.is_behind_router() && sighting.ip.to_string() == host)
+    })
+}
+
+/// The pairs the kernel lets through.
+pub(crate) fn admissions(decisions: &Decisions) -> Vec<Admission> {
+    let mut pairs: BTreeSet<MacAddress> = BTreeSet::new();
+    decisions
+        .open()
+        .filter_map(|(_, decision)| match decision {
+            Decision::Open { mac, ip, port, .. } if pairs.insert(mac) => {
+                Some(Admission { mac, ip, port })
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What the recorder is to record: every open camera whose stream is known.
+pub(crate) fn desired(
+    decisions: &Decisions,
+    channels: &[Channel],
+    credentials: &BTreeMap<MacAddress, Credential>,
+    recordable: impl Fn(CameraId) -> bool,
+) -> DesiredSet {
+    let cameras = decisions
+        .open()
+        .filter(|(camera, _)| recordable(*camera))
+        .filter_map(|(camera, decision)| {
+            let Decision::Open { ip, .. } = decision else {
+                return None;
+            };
+            let channel = channels.iter().find(|channel| channel.camera == camera)?;
+            // What the owner typed into an address goes before what he set for all.
+            let signed_in = |stream: &StreamUrl| {
+                let stream = stream.at(ip);
+                match credentials.get(&camera.mac()) {
+                    Some(known) if stream.credentials().is_none() => {
+                        stream.with_credentials(&known.user, &known.password)
+                    }
+                    _ => stream,
+                }
+            };
+            let settings = ChannelSettings::read(&channel.settings);
+            Some(DesiredCamera {
+                camera,
+                stream: signed_in(channel.stream_url.as_ref()?),
+                sub_stream: channel.sub_stream_url.as_ref().map(signed_in),
+                audio: settings.audio,
+                transport: settings.transport,
+                plan: settings.plan,
+                keep: settings.keep,
+            })
+        })
+        .collect();
+    DesiredSet { cameras }
+}
+
+#[cfg(test)]
+#[path = "camera_facts_tests.rs"]
+mod tests;
