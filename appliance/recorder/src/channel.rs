@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use sealgate_base::Clock;
 use sealgate_camera::CameraId;
-use sealgate_recorder_link::{CameraStatus, SessionState};
+use sealgate_recorder_link::{CameraStatus, Keeping, SessionState};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 use crate::format::InitSegment;
+use crate::keeper::Keeper;
 use crate::live::LiveHub;
 use crate::part::{MAX_PICTURE_BYTES, Part, PartBuilder, TimedPicture};
 use crate::source::{Picture, Pictures, Source, SourceError};
 use crate::timeline::Timeline;
-use crate::writer::{WriteJob, Writer};
 
 /// Longer without an answer, and the attempt has failed.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,6 +88,8 @@ impl ChannelView {
             frames: self.counters.frames.load(Ordering::Relaxed),
             recorded_bytes: self.counters.recorded_bytes.load(Ordering::Relaxed),
             newest_frame_utc_ms: (newest != 0).then_some(newest),
+            // The keeper knows.
+            keeping: Keeping::Nothing,
         }
     }
 
@@ -113,12 +115,11 @@ enum Ended {
 pub struct Channel {
     view: Arc<ChannelView>,
     source: Arc<dyn Source>,
-    writer: Arc<Writer>,
+    keeper: Arc<Keeper>,
     clock: Arc<dyn Clock>,
     timeline: Timeline,
     builder: PartBuilder,
     init: Option<Arc<InitSegment>>,
-    dropping_since_utc_ms: Option<i64>,
     backoff: Backoff,
     /// Of the current session.
     first_picture: Option<Instant>,
@@ -129,18 +130,17 @@ impl Channel {
     pub fn new(
         view: Arc<ChannelView>,
         source: Arc<dyn Source>,
-        writer: Arc<Writer>,
+        keeper: Arc<Keeper>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             view,
             source,
-            writer,
+            keeper,
             clock,
             timeline: Timeline::new(),
             builder: PartBuilder::new(),
             init: None,
-            dropping_since_utc_ms: None,
             backoff: Backoff::default(),
             first_picture: None,
         }
@@ -269,24 +269,7 @@ impl Channel {
         let Some(init) = &self.init else { return };
         let part = Arc::new(part);
         self.view.live.publish(&part);
-        if self.dropping_since_utc_ms.is_some() && !part.starts_with_idr {
-            return;
-        }
-        let job = WriteJob {
-            camera: self.view.camera,
-            init: Arc::clone(init),
-            gap_since_utc_ms: self.dropping_since_utc_ms,
-            recorded_bytes: Arc::clone(&self.view.counters.recorded_bytes),
-            part: Arc::clone(&part),
-        };
-        match self.writer.try_write(job) {
-            Ok(()) => self.dropping_since_utc_ms = None,
-            Err(_) if self.dropping_since_utc_ms.is_some() => {}
-            Err(error) => {
-                tracing::error!(%error, "video is lost until the next IDR");
-                self.dropping_since_utc_ms = Some(part.utc_ms);
-            }
-        }
+        self.keeper.take(init, &part);
     }
 
     fn finish_session(&mut self) -> tokio::sync::oneshot::Receiver<()> {
@@ -294,6 +277,6 @@ impl Channel {
             self.hand_on(part);
         }
         self.view.live.forget_group();
-        self.writer.close(self.view.camera)
+        self.keeper.end_session()
     }
 }

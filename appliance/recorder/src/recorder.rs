@@ -7,30 +7,44 @@ use std::time::Duration;
 
 use sealgate_base::Clock;
 use sealgate_camera::{CameraId, StreamUrl};
-use sealgate_recorder_link::{DesiredSet, RecorderRefusal, RecorderStatus, Recording};
+use sealgate_recorder_link::{
+    CameraStatus, DesiredCamera, DesiredSet, Keep, RecordPlan, RecorderRefusal, RecorderStatus,
+    Recording,
+};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::care::Care;
 use crate::channel::{Channel, ChannelView, Counters};
+use crate::disk::{Disk, DiskSettings};
+use crate::disks::{Disks, Place};
 use crate::index::{Index, IndexError};
+use crate::keeper::Keeper;
 use crate::layout;
 use crate::live::Viewer;
-use crate::retention::{self, Retention};
 use crate::scan::{self, ScanError};
 use crate::source::Source;
-use crate::writer::{MAX_WAITING_BYTES, Writer, WriterSettings};
+use crate::writer::{MAX_WAITING_BYTES, OpenGap, Writer, WriterSettings};
 
 /// Entries of one answer about recordings, at most.
 pub const MAX_RECORDINGS: u32 = 1000;
 
+/// Playbacks, exports and pictures of recordings at once: each may hold some MByte.
+const MAX_READERS: usize = 12;
+/// How long the disks are waited for at the start; one that needs longer is used later.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long the disks are waited for at the end, each.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
 /// What a recorder needs to know.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where recordings go; made if it is not there.
-    pub recordings_folder: PathBuf,
+    /// Where recordings go; the first is the box's own.
+    pub disks: Vec<DiskSettings>,
     /// The index, which need not be there.
     pub index_file: PathBuf,
-    /// Free space that is kept, bytes.
+    /// Free space that is kept on each disk, bytes.
     pub min_free_bytes: u64,
     /// A new file begins at the first IDR after this much video.
     pub max_file_duration: Duration,
@@ -39,15 +53,6 @@ pub struct Settings {
 /// The recorder could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The recordings folder can't be made.
-    #[error("the recordings folder {path} could not be made")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// The system's reason.
-        #[source]
-        source: std::io::Error,
-    },
     /// The index can't be opened or made anew.
     #[error("the index of recordings is not usable")]
     Index(#[source] IndexError),
@@ -70,22 +75,24 @@ pub type SourceFactory = Box<dyn Fn(&StreamUrl) -> Arc<dyn Source> + Send + Sync
 
 /// Records what is desired.
 pub struct Recorder {
-    settings: Settings,
     clock: Arc<dyn Clock>,
     sources: SourceFactory,
-    writer: Arc<Writer>,
-    retention: Mutex<Option<Retention>>,
+    pub(crate) disks: Arc<Disks>,
+    care: Mutex<Option<Care>>,
     index: Mutex<Index>,
     running: Mutex<HashMap<CameraId, Running>>,
     /// Of every camera that was ever desired: at most as many as the site has.
     counters: Mutex<HashMap<CameraId, Arc<Counters>>>,
+    /// Playbacks, exports and pictures of recordings at once.
+    pub(crate) readers: Arc<Semaphore>,
     /// One change of the desired set at a time.
     changing: tokio::sync::Mutex<()>,
 }
 
 struct Running {
-    stream: StreamUrl,
+    desired: DesiredCamera,
     view: Arc<ChannelView>,
+    keeper: Arc<Keeper>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -101,36 +108,42 @@ impl Recorder {
         clock: Arc<dyn Clock>,
         sources: SourceFactory,
     ) -> Result<Self, StartError> {
-        std::fs::create_dir_all(&settings.recordings_folder).map_err(|source| {
-            StartError::Folder {
-                path: settings.recordings_folder.clone(),
-                source,
-            }
-        })?;
-        let mut index = Index::open(&settings.index_file).map_err(StartError::Index)?;
-        index
-            .reconcile(&settings.recordings_folder)
-            .map_err(StartError::Index)?;
-        let reopen = || Index::reopen(&settings.index_file).map_err(StartError::Index);
+        let index = Index::open(&settings.index_file).map_err(StartError::Index)?;
+        let reopen = || Index::reopen(&settings.index_file);
         let writer = WriterSettings {
-            folder: settings.recordings_folder.clone(),
             max_file_duration: settings.max_file_duration,
             max_waiting_bytes: MAX_WAITING_BYTES,
         };
-        let writer = Writer::start(writer, reopen()?).map_err(StartError::Thread)?;
-        let folder = settings.recordings_folder.clone();
-        let retention = Retention::start(reopen()?, folder, settings.min_free_bytes)
+        let mut places = Vec::new();
+        for disk in &settings.disks {
+            let disk = Arc::new(Disk::new(disk.clone()));
+            let index = reopen().map_err(StartError::Index)?;
+            let writer = Writer::start(writer.clone(), Arc::clone(&disk), index);
+            let writer = writer.map_err(StartError::Thread)?;
+            places.push(Place { disk, writer });
+        }
+        let disks = Arc::new(Disks::new(places, settings.min_free_bytes));
+        let indexes = settings
+            .disks
+            .iter()
+            .map(|_| reopen())
+            .collect::<Result<_, _>>();
+        let indexes = indexes.map_err(StartError::Index)?;
+        let care = Care::start(&disks, &clock, settings.min_free_bytes, indexes)
             .map_err(StartError::Thread)?;
+        for place in disks.places() {
+            place.disk.wait_for_look(START_LIMIT);
+        }
         Ok(Self {
             clock,
             sources,
-            writer: Arc::new(writer),
-            retention: Mutex::new(Some(retention)),
+            disks,
+            care: Mutex::new(Some(care)),
             index: Mutex::new(index),
             running: Mutex::default(),
             counters: Mutex::default(),
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
             changing: tokio::sync::Mutex::default(),
-            settings,
         })
     }
 
@@ -138,16 +151,21 @@ impl Recorder {
     /// finished, which takes two seconds at most.
     pub async fn set_desired(&self, desired: DesiredSet) {
         let _one_at_a_time = self.changing.lock().await;
-        let desired: HashMap<CameraId, StreamUrl> = desired
+        self.set_rules(&desired);
+        let desired: HashMap<CameraId, DesiredCamera> = desired
             .cameras
             .into_iter()
-            .map(|camera| (camera.camera, camera.stream))
+            .map(|camera| (camera.camera, camera))
             .collect();
         let stopping: Vec<Running> = {
             let mut running = lock(&self.running);
+            let goes_on = |camera: &CameraId, running: &Running| {
+                let wanted = desired.get(camera);
+                wanted.is_some_and(|wanted| is_same_session(wanted, &running.desired))
+            };
             let leaving: Vec<CameraId> = running
                 .iter()
-                .filter(|(camera, running)| desired.get(camera) != Some(&running.stream))
+                .filter(|(camera, running)| !goes_on(camera, running))
                 .map(|(camera, _)| *camera)
                 .collect();
             leaving
@@ -157,47 +175,97 @@ impl Recorder {
         };
         stop(stopping).await;
         let mut running = lock(&self.running);
-        for (camera, stream) in desired {
-            running
+        for (camera, desired) in desired {
+            let running = running
                 .entry(camera)
-                .or_insert_with(|| self.run(camera, stream));
+                .or_insert_with(|| self.run(desired.clone()));
+            running.keeper.set_plan(desired.plan);
+            running.desired = desired;
         }
     }
 
-    fn run(&self, camera: CameraId, stream: StreamUrl) -> Running {
+    /// Kept in the index, so that they hold for cameras that are no longer desired.
+    fn set_rules(&self, desired: &DesiredSet) {
+        let cameras = desired.cameras.iter();
+        let rules = cameras.map(|camera| (camera.camera, camera.keep));
+        if let Err(error) = lock(&self.index).set_rules(rules) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the rules of retention could not be taken over"
+            );
+        }
+    }
+
+    fn run(&self, desired: DesiredCamera) -> Running {
+        let camera = desired.camera;
+        let stream = &desired.stream;
         let counters = Arc::clone(lock(&self.counters).entry(camera).or_default());
+        let keeper = Arc::new(Keeper::new(
+            camera,
+            desired.plan,
+            Arc::clone(&self.disks),
+            Arc::clone(&self.clock),
+            Arc::clone(&counters.recorded_bytes),
+        ));
         let view = Arc::new(ChannelView::new(camera, counters));
         let cancel = CancellationToken::new();
         let channel = Channel::new(
             Arc::clone(&view),
-            (self.sources)(&stream),
-            Arc::clone(&self.writer),
+            (self.sources)(stream),
+            Arc::clone(&keeper),
             Arc::clone(&self.clock),
         );
         tracing::info!(camera_id = %camera, %stream, "recording is desired");
         Running {
-            stream,
+            desired,
             view,
+            keeper,
             task: tokio::spawn(channel.run(cancel.clone())),
             cancel,
         }
     }
 
+    /// A camera reports motion, or that there is none any more. Writes to the index: call it
+    /// where blocking is allowed.
+    ///
+    /// # Errors
+    /// The camera is not desired.
+    pub fn report_motion(
+        &self,
+        camera: CameraId,
+        active: bool,
+        utc_ms: i64,
+    ) -> Result<(), RecorderRefusal> {
+        let keeper = lock(&self.running)
+            .get(&camera)
+            .map(|running| Arc::clone(&running.keeper));
+        let keeper = keeper.ok_or(RecorderRefusal::NotDesired { camera })?;
+        if let Some(event) = keeper.report_motion(active, utc_ms) {
+            let noted = lock(&self.index).note_event(camera, &event);
+            if let Err(error) = noted {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "an event is not listed"
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// What every desired camera is doing, in the order of their identifiers.
     pub fn status(&self) -> RecorderStatus {
-        let mut cameras: Vec<_> = lock(&self.running)
-            .values()
-            .map(|running| running.view.status())
-            .collect();
+        let status = |running: &Running| CameraStatus {
+            keeping: running.keeper.keeping(),
+            ..running.view.status()
+        };
+        let mut cameras: Vec<_> = lock(&self.running).values().map(status).collect();
         cameras.sort_by_key(|status| status.camera);
-        let space = retention::space_of(&self.settings.recordings_folder).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the free space is not known");
-            retention::Space::default()
-        });
+        let disks = self.disks.status();
         RecorderStatus {
             cameras,
-            free_bytes: space.free_bytes,
-            total_bytes: space.total_bytes,
+            free_bytes: disks.iter().map(|disk| disk.free_bytes).sum(),
+            total_bytes: disks.iter().map(|disk| disk.total_bytes).sum(),
+            disks,
         }
     }
 
@@ -211,25 +279,45 @@ impl Recorder {
         camera: Option<CameraId>,
         limit: u32,
     ) -> Result<Vec<Recording>, RecorderRefusal> {
-        let found = lock(&self.index).newest(camera, limit.min(MAX_RECORDINGS));
-        let mut found = found.map_err(|error| {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "recordings can't be listed"
-            );
-            RecorderRefusal::Index
-        })?;
-        // What grows is newer in memory than in the index.
-        let growing = self.writer.growing();
-        for recording in &mut found {
-            if let Some(progress) = growing.get(&recording.camera)
-                && progress.file == recording.file
-            {
+        let limit = limit.min(MAX_RECORDINGS);
+        let readable = self.disks.readable();
+        let mut found = self.ask_index(|index| index.newest(&readable, camera, limit))?;
+        for recording in found.iter_mut().filter(|recording| recording.growing) {
+            self.see_growing(recording);
+        }
+        Ok(found)
+    }
+
+    /// What grows is newer in memory than in the index.
+    pub(crate) fn see_growing(&self, recording: &mut Recording) {
+        for (_, progress) in self.disks.growing(recording.camera) {
+            if progress.file == recording.file {
                 recording.duration_ms = progress.duration_ms;
                 recording.size_bytes = progress.size_bytes;
             }
         }
-        Ok(found)
+    }
+
+    pub(crate) fn ask_index<T>(
+        &self,
+        ask: impl FnOnce(&Index) -> Result<T, IndexError>,
+    ) -> Result<T, RecorderRefusal> {
+        ask(&lock(&self.index)).map_err(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the index can't be asked"
+            );
+            RecorderRefusal::Index
+        })
+    }
+
+    /// What is not written of a camera just now, if it is desired.
+    pub(crate) fn open_gap(&self, camera: CameraId) -> Option<OpenGap> {
+        lock(&self.running).get(&camera)?.keeper.gap()
+    }
+
+    pub(crate) fn now_utc_ms(&self) -> i64 {
+        self.clock.utc_ms()
     }
 
     /// Opens one recording; `name` is its path below the recordings folder.
@@ -239,7 +327,11 @@ impl Recorder {
     pub async fn open(&self, name: &str) -> Result<RecordedFile, RecorderRefusal> {
         // Only names of the recorder's own form: none of them leads out of the folder.
         layout::parse_file_name(name).ok_or(RecorderRefusal::NoSuchRecording)?;
-        let path = self.settings.recordings_folder.join(name);
+        let readable = self.disks.readable();
+        let disk = self.ask_index(|index| index.disk_of(&readable, name))?;
+        let place = disk.and_then(|disk| self.disks.find(disk));
+        let folder = place.ok_or(RecorderRefusal::NoSuchRecording)?.disk.folder();
+        let path = folder.join(name);
         let opened = tokio::task::spawn_blocking(move || {
             let whole_bytes = scan::outline(&path)?.good_bytes;
             Ok::<_, ScanError>((path, whole_bytes))
@@ -274,24 +366,37 @@ impl Recorder {
 
     /// False once recording stands still for a reason that a restart may cure.
     pub fn is_alive(&self) -> bool {
-        self.writer.is_alive()
+        self.disks.is_alive()
     }
 
     /// Stops everything and finishes every file.
     pub async fn stop(&self) {
         self.set_desired(DesiredSet::default()).await;
-        let writer = Arc::clone(&self.writer);
-        let retention = lock(&self.retention).take();
+        let disks = Arc::clone(&self.disks);
+        let care = lock(&self.care).take();
         let ended = tokio::task::spawn_blocking(move || {
-            writer.end();
-            if let Some(retention) = retention {
-                retention.end();
+            for place in disks.places() {
+                place.writer.end(END_LIMIT);
+            }
+            if let Some(care) = care {
+                care.end(END_LIMIT);
             }
         });
         if ended.await.is_err() {
-            tracing::error!("the writing thread could not be ended");
+            tracing::error!("the writing threads could not be ended");
         }
     }
+}
+
+/// Whether a running session serves another wish as well: then only what becomes of its parts
+/// changes.
+fn is_same_session(one: &DesiredCamera, other: &DesiredCamera) -> bool {
+    let session = |desired: &DesiredCamera| DesiredCamera {
+        plan: RecordPlan::OFF,
+        keep: Keep::default(),
+        ..desired.clone()
+    };
+    session(one) == session(other)
 }
 
 async fn stop(stopping: Vec<Running>) {

@@ -7,11 +7,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use sealgate_recorder_link::Event;
+
+use crate::layout;
+use crate::marks::{self, Mark};
+
 /// A header larger than this is not one the recorder wrote.
 const MAX_HEADER_BYTES: u64 = 1024 * 1024;
 
 /// What a recording holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outline {
     /// Up to the end of the last whole part, bytes; 0 if there is none.
     pub good_bytes: u64,
@@ -19,6 +24,10 @@ pub struct Outline {
     pub file_bytes: u64,
     /// From the start of the first to the end of the last whole part.
     pub duration_90k: u64,
+    /// When its first picture arrived, milliseconds since the Unix epoch, as the file says.
+    pub start_utc_ms: Option<i64>,
+    /// What happened meanwhile, as far as it was known.
+    pub events: Vec<Event>,
 }
 
 /// A recording could not be read or mended.
@@ -37,7 +46,7 @@ pub struct ScanError {
 /// The file can't be opened or read. A damaged file is no error: see [`Outline::good_bytes`].
 pub fn outline(path: &Path) -> Result<Outline, ScanError> {
     File::open(path)
-        .and_then(|mut file| outline_of(&mut file))
+        .and_then(|mut file| outline_of(&mut file, named_utc_ms(path)))
         .map_err(|source| ScanError {
             path: path.to_owned(),
             operation: "read",
@@ -76,12 +85,19 @@ pub fn mend(path: &Path) -> Result<Option<Outline>, ScanError> {
     Ok(Some(found))
 }
 
-fn outline_of(file: &mut File) -> io::Result<Outline> {
+/// The start that the file's name says; the Unix epoch for other names.
+fn named_utc_ms(path: &Path) -> i64 {
+    let folders = path.ancestors().nth(3).unwrap_or(Path::new(""));
+    let name = path.strip_prefix(folders).ok().and_then(Path::to_str);
+    name.and_then(layout::parse_file_name)
+        .map_or(0, |(_, start_utc_ms)| start_utc_ms)
+}
+
+fn outline_of(file: &mut File, named_utc_ms: i64) -> io::Result<Outline> {
     let file_bytes = file.metadata()?.len();
     let mut outline = Outline {
-        good_bytes: 0,
         file_bytes,
-        duration_90k: 0,
+        ..Outline::default()
     };
     let mut position = 0;
     let mut has_moov = false;
@@ -92,12 +108,18 @@ fn outline_of(file: &mut File) -> io::Result<Outline> {
             b"ftyp" if position == 0 => {}
             b"moov" if !has_moov => has_moov = true,
             b"moof" if has_moov && pending.is_none() && length <= MAX_HEADER_BYTES => {
-                let mut header = vec![0; usize::try_from(length).unwrap_or(0)];
-                file.seek(SeekFrom::Start(position))?;
-                file.read_exact(&mut header)?;
-                pending = timing(&header);
+                pending = timing(&bytes_at(file, position, length)?);
                 if pending.is_none() {
                     break;
+                }
+            }
+            b"prft" | b"emsg"
+                if has_moov && pending.is_none() && length <= marks::MAX_MARK_BYTES =>
+            {
+                match marks::read(&bytes_at(file, position, length)?, named_utc_ms) {
+                    Some(Mark::Start(utc_ms)) => outline.start_utc_ms = Some(utc_ms),
+                    Some(Mark::Event(event)) => outline.events.push(event),
+                    None => {}
                 }
             }
             b"mdat" => match pending.take() {
@@ -128,6 +150,13 @@ fn box_at(file: &mut File, position: u64, file_bytes: u64) -> io::Result<Option<
     let length = u64::from(u32::from_be_bytes([a, b, c, d]));
     // The recorder writes no 64-bit and no open-ended boxes.
     Ok((length >= 8 && position + length <= file_bytes).then_some((kind, length)))
+}
+
+fn bytes_at(file: &mut File, position: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    file.seek(SeekFrom::Start(position))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -220,6 +249,7 @@ mod tests {
                 good_bytes: length,
                 file_bytes: length,
                 duration_90k: 15 * 9000,
+                ..Outline::default()
             }
         );
     }
@@ -257,7 +287,7 @@ mod tests {
         let left = mend(&path).unwrap().unwrap();
         assert_eq!(left.file_bytes, u64::try_from(ends[1]).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), bytes[..ends[1]]);
-        assert_eq!(mend(&path).unwrap(), Some(left));
+        assert_eq!(mend(&path).unwrap(), Some(left.clone()));
         std::fs::write(&path, &bytes[..ends[0] - 1]).unwrap();
         assert_eq!(mend(&path).unwrap(), None);
         assert!(!path.exists());

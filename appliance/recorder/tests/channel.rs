@@ -10,12 +10,15 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use sealgate_base::SystemClock;
 use sealgate_recorder::channel::{Channel, ChannelView, Counters};
+use sealgate_recorder::disk::{Disk, DiskSettings, Initialize};
+use sealgate_recorder::disks::{Disks, Place};
 use sealgate_recorder::format::VideoFormat;
 use sealgate_recorder::index::Index;
+use sealgate_recorder::keeper::Keeper;
 use sealgate_recorder::scan::outline;
 use sealgate_recorder::source::{Picture, Pictures, Source, SourceError};
 use sealgate_recorder::writer::{Writer, WriterSettings};
-use sealgate_recorder_link::{LiveFrame, SessionState};
+use sealgate_recorder_link::{LiveFrame, RecordPlan, SessionState};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -98,7 +101,7 @@ fn picture(count: i64) -> Picture {
 struct Bench {
     folder: tempfile::TempDir,
     view: Arc<ChannelView>,
-    writer: Arc<Writer>,
+    disks: Arc<Disks>,
     cancel: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
@@ -107,25 +110,46 @@ impl Bench {
     fn start(source: &Arc<HandMade>, max_waiting_bytes: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let index = Index::open(&folder.path().join("index.db")).unwrap();
+        let disk = Arc::new(Disk::new(DiskSettings {
+            name: "one".into(),
+            folder: folder.path().join("recordings"),
+            initialize: Initialize::Always,
+        }));
         let settings = WriterSettings {
-            folder: folder.path().to_owned(),
             max_file_duration: Duration::from_secs(60),
             max_waiting_bytes,
         };
-        let writer = Arc::new(Writer::start(settings, index).unwrap());
+        let reopened = Index::reopen(&folder.path().join("index.db")).unwrap();
+        let writer = Writer::start(settings, Arc::clone(&disk), reopened).unwrap();
+        let place = Place {
+            disk: Arc::clone(&disk),
+            writer,
+        };
+        let disks = Arc::new(Disks::new(vec![place], 0));
+        let marker = disk.try_out(&disks.markers).unwrap();
+        disk.take_into_use(index.disk(&marker).unwrap());
         let camera = "02000000000a-1".parse().unwrap();
-        let view = Arc::new(ChannelView::new(camera, Arc::new(Counters::default())));
+        let counters = Arc::new(Counters::default());
+        let clock = Arc::new(SystemClock::new());
+        let keeper = Arc::new(Keeper::new(
+            camera,
+            RecordPlan::CONTINUOUS,
+            Arc::clone(&disks),
+            Arc::clone(&clock) as Arc<_>,
+            Arc::clone(&counters.recorded_bytes),
+        ));
+        let view = Arc::new(ChannelView::new(camera, counters));
         let channel = Channel::new(
             Arc::clone(&view),
             Arc::clone(source) as Arc<dyn Source>,
-            Arc::clone(&writer),
-            Arc::new(SystemClock::new()),
+            keeper,
+            clock,
         );
         let cancel = CancellationToken::new();
         Self {
             folder,
             view,
-            writer,
+            disks,
             task: tokio::spawn(channel.run(cancel.clone())),
             cancel,
         }
@@ -162,12 +186,14 @@ impl Bench {
     async fn stop(self) -> Vec<u64> {
         self.cancel.cancel();
         self.task.await.unwrap();
-        self.writer.end();
+        let place = &self.disks.places()[0];
+        let number = place.disk.number().unwrap();
+        place.writer.end(Duration::from_secs(5));
         let index = Index::reopen(&self.folder.path().join("index.db")).unwrap();
-        let mut found = index.newest(None, 100).unwrap();
+        let mut found = index.newest(&[number], None, 100).unwrap();
         found.reverse();
         for recording in &found {
-            check_file(&self.folder.path().join(&recording.file));
+            check_file(&place.disk.folder().join(&recording.file));
         }
         found.into_iter().map(|found| found.duration_ms).collect()
     }

@@ -34,17 +34,17 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-SES-003" => StatusCode::CONFLICT,
         "SG-SES-005" => StatusCode::TOO_MANY_REQUESTS,
         "SG-API-001" => StatusCode::BAD_REQUEST,
-        "SG-API-002" | "SG-CAM-004" | "SG-REC-006" => StatusCode::NOT_FOUND,
+        "SG-API-002" | "SG-CAM-004" | "SG-REC-006" | "SG-REC-007" => StatusCode::NOT_FOUND,
         "SG-API-003" => StatusCode::INTERNAL_SERVER_ERROR,
         "SG-API-004" | "SG-DOC-003" => StatusCode::PAYLOAD_TOO_LARGE,
         "SG-API-005" | "SG-LIC-031" => StatusCode::FORBIDDEN,
         "SG-API-006" => StatusCode::METHOD_NOT_ALLOWED,
         // The TPM or the recorder does not answer as it should: not the request's fault.
-        "SG-LIC-014" | "SG-LIC-017" | "SG-REC-001" | "SG-REC-003" => {
+        "SG-LIC-014" | "SG-LIC-017" | "SG-REC-001" | "SG-REC-003" | "SG-REC-009" => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         "SG-CAM-010" | "SG-REC-004" => StatusCode::INTERNAL_SERVER_ERROR,
-        "SG-CAM-005" | "SG-CAM-006" => StatusCode::UNPROCESSABLE_ENTITY,
+        "SG-CAM-005" | "SG-CAM-006" | "SG-REC-008" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => match code.get(..7) {
             Some("SG-SES-" | "SG-DOC-" | "SG-LIC-") => StatusCode::UNPROCESSABLE_ENTITY,
             Some("SG-TPM-") => StatusCode::SERVICE_UNAVAILABLE,

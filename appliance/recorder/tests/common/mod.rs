@@ -77,12 +77,8 @@ impl Camera {
     }
 
     pub fn desired(&self) -> DesiredCamera {
-        DesiredCamera {
-            camera: self.id(),
-            stream: format!("rtsp://127.0.0.1:{}/main", self.port)
-                .parse()
-                .unwrap(),
-        }
+        let stream = format!("rtsp://127.0.0.1:{}/main", self.port);
+        DesiredCamera::continuous(self.id(), stream.parse().unwrap())
     }
 }
 

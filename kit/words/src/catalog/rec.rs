@@ -46,4 +46,25 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Open the list of recordings again and choose one of those.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-REC-007",
+        cause: "Nothing of camera {camera} is recorded at that time.",
+        effect: "There is nothing to play or to save. Recording goes on.",
+        cure: "Choose a time that the camera's time line shows as recorded.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-REC-008",
+        cause: "The clip of camera {camera} would be longer than one file can be.",
+        effect: "No file is made. Recording goes on.",
+        cure: "Choose a shorter time, and save the rest as further files.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-REC-009",
+        cause: "As many recordings are being played and saved as the box can serve at once.",
+        effect: "This one is not shown. Recording goes on.",
+        cure: "Wait until another is finished, or close it, then try again.",
+        owner: Owner::You,
+    },
 ];
