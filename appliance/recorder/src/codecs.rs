@@ -28,7 +28,8 @@ fn codec(track: &Track) -> Option<String> {
             let esds = child(entry.get(28..)?, b"esds")?;
             Some(format!("mp4a.40.{}", audio_object_type(esds.get(4..)?)?))
         }
-        b"Opus" => Some("opus".into()),
+        // Browsers know it by this spelling.
+        b"fLaC" => Some("flac".into()),
         _ => Some(name),
     }
 }

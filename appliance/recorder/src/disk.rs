@@ -13,6 +13,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
+use sealgate_base::{DurableError, write_durably};
 use sealgate_recorder_link::DiskState;
 
 use crate::index::DiskNumber;
@@ -238,8 +239,18 @@ impl Disk {
         }
         tracing::info!(disk = self.name(), "this disk is made one of recordings");
         let marker = format!("{:0MARKER_DIGITS$x}", rand::random::<u128>());
-        write_marker(folder, &marker).map_err(|error| state_of(&error))?;
-        Ok(marker)
+        // Whole or not at all: a marker that is cut short would lock the disk out.
+        match write_durably(
+            &folder.join(MARKER),
+            format!("{marker}\n").as_bytes(),
+            0o640,
+        ) {
+            Ok(()) => Ok(marker),
+            Err(DurableError::Io { source, .. }) => Err(state_of(&source)),
+            Err(error @ DurableError::TooLarge { .. }) => Err(DiskState::Failed {
+                reason: error.to_string(),
+            }),
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -274,13 +285,6 @@ fn read_marker(folder: &Path) -> io::Result<Option<String>> {
         io::ErrorKind::InvalidData,
         "its marker file is not one of ours",
     ))
-}
-
-fn write_marker(folder: &Path, marker: &str) -> io::Result<()> {
-    let mut file = File::create_new(folder.join(MARKER))?;
-    writeln!(file, "{marker}")?;
-    file.sync_all()?;
-    File::open(folder)?.sync_all()
 }
 
 /// Writes a little, and sees it through to the disk.
@@ -319,6 +323,7 @@ fn state_after(error: &io::Error) -> Option<DiskState> {
 fn state_of(error: &io::Error) -> DiskState {
     match error.kind() {
         io::ErrorKind::NotFound => DiskState::Away,
+        _ if is_full(error) => DiskState::Full,
         io::ErrorKind::ReadOnlyFilesystem => DiskState::ReadOnly,
         _ => DiskState::Failed {
             reason: error.to_string(),

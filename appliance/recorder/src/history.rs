@@ -113,19 +113,16 @@ fn gaps(spans: &[Span], known: &[Gap], range: Span, tolerance_ms: i64) -> Vec<Ga
             if end <= start {
                 continue;
             }
-            if start - at > tolerance_ms {
-                push(&mut found, gap(at, start, None));
-            } else {
-                // What is hardly a gap of its own has the cause of the next.
-                push(&mut found, gap(at, start, *cause));
-            }
+            // What is hardly a gap of its own has the cause of the next.
+            let before = cause.filter(|_| start - at <= tolerance_ms);
+            push(&mut found, gap(at, start, before));
             push(&mut found, gap(start, end, *cause));
             at = end;
         }
-        if to - at > tolerance_ms || (to > at && at == from && from == range.start_utc_ms) {
+        if to - at > tolerance_ms {
             push(&mut found, gap(at, to, None));
-        } else if to > at
-            && let Some(last) = found.last_mut()
+        } else if let Some(last) = found.last_mut()
+            && last.span.end_utc_ms == at
         {
             last.span.end_utc_ms = to;
         }
@@ -183,6 +180,12 @@ mod tests {
             .map(|(from, to, cause)| gap(from * 1000, to * 1000, *cause))
             .collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_hardly_a_gap_is_none() {
+        let found = gaps(&[span(1000, 99_000)], &[], span(0, 100_000), 1500);
+        assert_eq!(found, []);
     }
 
     #[test]
