@@ -254,7 +254,7 @@ impl Channel {
         if first {
             self.view.set(Session::Recording);
         }
-        let part = self.builder.push(&TimedPicture {
+        let part = self.builder.push(TimedPicture {
             data: picture.data,
             decode_time_90k,
             is_idr: picture.is_idr,

@@ -15,12 +15,12 @@ fn camera(last: u8) -> CameraId {
 fn recording_bytes() -> Vec<u8> {
     let mut builder = PartBuilder::new();
     for count in 0..5 {
-        builder.push(&test_picture(count, 50));
+        builder.push(test_picture(count, 50));
     }
     let part = builder.finish(9000).unwrap();
     let mut bytes = init_segment(&test_format());
     bytes.extend_from_slice(&part.head_at(0));
-    bytes.extend_from_slice(part.body());
+    bytes.extend_from_slice(&part.pictures().concat());
     bytes
 }
 

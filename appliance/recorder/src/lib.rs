@@ -23,6 +23,7 @@ pub mod recording;
 pub mod retention;
 pub mod scan;
 pub mod server;
+pub mod sessions;
 pub mod source;
 pub mod timeline;
 pub mod writer;

@@ -249,7 +249,9 @@ impl Viewer {
         };
         let mut bytes = BytesMut::with_capacity(part.len());
         bytes.extend_from_slice(&part.head_at(self.next_time_90k));
-        bytes.extend_from_slice(part.body());
+        for picture in part.pictures() {
+            bytes.extend_from_slice(picture);
+        }
         self.next_time_90k += part.duration_90k;
         Some(Some(LiveFrame::Part {
             bytes: bytes.freeze(),
@@ -277,7 +279,7 @@ mod tests {
     fn parts(pictures: u64) -> Vec<Arc<Part>> {
         let mut builder = PartBuilder::new();
         (0..=pictures)
-            .filter_map(|count| builder.push(&test_picture(count, 100)))
+            .filter_map(|count| builder.push(test_picture(count, 100)))
             .map(Arc::new)
             .collect()
     }
@@ -354,7 +356,7 @@ mod tests {
         for count in 0..2000 {
             let mut picture = test_picture(count, 100_000);
             picture.is_idr = count == 0;
-            if let Some(part) = builder.push(&picture) {
+            if let Some(part) = builder.push(picture) {
                 hub.publish(&Arc::new(part));
             }
         }

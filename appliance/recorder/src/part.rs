@@ -33,7 +33,8 @@ pub struct TimedPicture {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
     head: Bytes,
-    body: Bytes,
+    pictures: Vec<Bytes>,
+    media_bytes: usize,
     /// Of its first picture, on the camera's timeline.
     pub decode_time_90k: u64,
     /// To the first picture of the next part.
@@ -47,7 +48,7 @@ pub struct Part {
 impl Part {
     /// Length, bytes.
     pub fn len(&self) -> usize {
-        self.head.len() + self.body.len()
+        self.head.len() + self.media_bytes
     }
 
     /// Never: a part has a header.
@@ -63,9 +64,9 @@ impl Part {
         head
     }
 
-    /// What follows the header: the pictures.
-    pub fn body(&self) -> &Bytes {
-        &self.body
+    /// What follows the header: the pictures, as they arrived and never copied.
+    pub fn pictures(&self) -> &[Bytes] {
+        &self.pictures
     }
 }
 
@@ -74,7 +75,8 @@ impl Part {
 pub struct PartBuilder {
     sequence: u32,
     samples: Vec<Sample>,
-    body: BytesMut,
+    pictures: Vec<Bytes>,
+    media_bytes: usize,
     first_time_90k: u64,
     last_time_90k: u64,
     first_utc_ms: i64,
@@ -86,7 +88,8 @@ impl PartBuilder {
         Self {
             sequence: 0,
             samples: Vec::new(),
-            body: BytesMut::new(),
+            pictures: Vec::new(),
+            media_bytes: 0,
             first_time_90k: 0,
             last_time_90k: 0,
             first_utc_ms: 0,
@@ -95,13 +98,13 @@ impl PartBuilder {
 
     /// Takes one picture; gives the part before it if this picture begins another. A picture's
     /// duration is known only when the next arrives, so the last one is always held back.
-    pub fn push(&mut self, picture: &TimedPicture) -> Option<Part> {
+    pub fn push(&mut self, picture: TimedPicture) -> Option<Part> {
         let length = picture.data.len();
         debug_assert!(length <= MAX_PICTURE_BYTES);
         let full = self.samples.len() >= MOST_PICTURES
             || picture.is_idr
             || picture.decode_time_90k.saturating_sub(self.first_time_90k) >= LONGEST_PART_90K
-            || self.body.len() + length > LARGEST_PART_BYTES;
+            || self.media_bytes + length > LARGEST_PART_BYTES;
         let since_last = picture.decode_time_90k.saturating_sub(self.last_time_90k);
         let finished = if full {
             self.finish(u32::try_from(since_last).unwrap_or(u32::MAX))
@@ -119,7 +122,8 @@ impl PartBuilder {
             size_bytes: u32::try_from(length).expect("a picture has at most 4 MiB"),
             is_idr: picture.is_idr,
         });
-        self.body.extend_from_slice(&picture.data);
+        self.media_bytes += length;
+        self.pictures.push(picture.data);
         finished
     }
 
@@ -128,7 +132,7 @@ impl PartBuilder {
         let first = *self.samples.first()?;
         self.set_last_duration(last_duration_90k.max(1));
         self.sequence = self.sequence.wrapping_add(1);
-        let media_bytes = u32::try_from(self.body.len()).expect("a part has a few MiB at most");
+        let media_bytes = u32::try_from(self.media_bytes).expect("a part has a few MiB at most");
         let head = boxes::part_head(
             self.sequence,
             self.first_time_90k,
@@ -143,7 +147,8 @@ impl PartBuilder {
         self.samples.clear();
         Some(Part {
             head: head.into(),
-            body: self.body.split().freeze(),
+            pictures: std::mem::take(&mut self.pictures),
+            media_bytes: std::mem::take(&mut self.media_bytes),
             decode_time_90k: self.first_time_90k,
             duration_90k,
             starts_with_idr: first.is_idr,
@@ -193,7 +198,7 @@ mod tests {
     fn parts(count: u64, bytes: usize) -> Vec<Part> {
         let mut builder = PartBuilder::new();
         let mut parts: Vec<_> = (0..count)
-            .filter_map(|count| builder.push(&test_picture(count, bytes)))
+            .filter_map(|count| builder.push(test_picture(count, bytes)))
             .collect();
         parts.extend(builder.finish(9000));
         parts
@@ -240,7 +245,7 @@ mod tests {
             let mut picture = test_picture(count, 1);
             picture.decode_time_90k = count;
             picture.is_idr = false;
-            if let Some(part) = builder.push(&picture) {
+            if let Some(part) = builder.push(picture) {
                 assert!(part.len() < 4096, "{}", part.len());
             }
         }
@@ -250,7 +255,10 @@ mod tests {
     fn a_head_can_be_moved_in_time() {
         let part = parts(6, 10).swap_remove(1);
         let moved = part.head_at(0x0102);
-        assert_eq!(moved.len() + part.body().len(), part.len());
+        assert_eq!(
+            moved.len() + part.pictures().iter().map(Bytes::len).sum::<usize>(),
+            part.len()
+        );
         let place = boxes::DECODE_TIME_OFFSET;
         assert_eq!(moved[place..place + 8], [0, 0, 0, 0, 0, 0, 1, 2]);
         assert_eq!(moved[..place], part.head[..place]);

@@ -17,6 +17,7 @@ use crate::layout;
 use crate::live::Viewer;
 use crate::retention::{self, Retention};
 use crate::scan::{self, ScanError};
+use crate::sessions::SessionThreads;
 use crate::source::Source;
 use crate::writer::{MAX_WAITING_BYTES, Writer, WriterSettings};
 
@@ -74,6 +75,7 @@ pub struct Recorder {
     clock: Arc<dyn Clock>,
     sources: SourceFactory,
     writer: Arc<Writer>,
+    sessions: Arc<SessionThreads>,
     retention: Mutex<Option<Retention>>,
     index: Mutex<Index>,
     running: Mutex<HashMap<CameraId, Running>>,
@@ -125,6 +127,7 @@ impl Recorder {
             clock,
             sources,
             writer: Arc::new(writer),
+            sessions: Arc::new(SessionThreads::start().map_err(StartError::Thread)?),
             retention: Mutex::new(Some(retention)),
             index: Mutex::new(index),
             running: Mutex::default(),
@@ -158,13 +161,14 @@ impl Recorder {
         stop(stopping).await;
         let mut running = lock(&self.running);
         for (camera, stream) in desired {
-            running
-                .entry(camera)
-                .or_insert_with(|| self.run(camera, stream));
+            if !running.contains_key(&camera) {
+                let started = self.run(camera, stream, running.len());
+                running.insert(camera, started);
+            }
         }
     }
 
-    fn run(&self, camera: CameraId, stream: StreamUrl) -> Running {
+    fn run(&self, camera: CameraId, stream: StreamUrl, others: usize) -> Running {
         let counters = Arc::clone(lock(&self.counters).entry(camera).or_default());
         let view = Arc::new(ChannelView::new(camera, counters));
         let cancel = CancellationToken::new();
@@ -178,7 +182,7 @@ impl Recorder {
         Running {
             stream,
             view,
-            task: tokio::spawn(channel.run(cancel.clone())),
+            task: self.sessions.spawn(others, channel.run(cancel.clone())),
             cancel,
         }
     }
@@ -281,8 +285,10 @@ impl Recorder {
     pub async fn stop(&self) {
         self.set_desired(DesiredSet::default()).await;
         let writer = Arc::clone(&self.writer);
+        let sessions = Arc::clone(&self.sessions);
         let retention = lock(&self.retention).take();
         let ended = tokio::task::spawn_blocking(move || {
+            sessions.end();
             writer.end();
             if let Some(retention) = retention {
                 retention.end();

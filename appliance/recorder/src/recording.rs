@@ -100,7 +100,10 @@ impl GrowingFile {
     pub fn add(&mut self, part: &Part) -> Result<(), RecordingError> {
         let time = part.decode_time_90k.saturating_sub(self.start_90k);
         let head = part.head_at(time);
-        if let Err(source) = self.append(&[&head, part.body()]) {
+        let pieces: Vec<&[u8]> = std::iter::once(&head[..])
+            .chain(part.pictures().iter().map(|picture| &picture[..]))
+            .collect();
+        if let Err(source) = self.append(&pieces) {
             if let Err(source) = self.file.set_len(self.size_bytes) {
                 return Err(self.failed("cut back after a failed write", source));
             }

@@ -194,9 +194,9 @@ mod tests {
         let mut ends = Vec::new();
         let mut builder = PartBuilder::new();
         for count in 0..=15 {
-            if let Some(part) = builder.push(&test_picture(count, 50)) {
+            if let Some(part) = builder.push(test_picture(count, 50)) {
                 bytes.extend_from_slice(&part.head_at(part.decode_time_90k));
-                bytes.extend_from_slice(part.body());
+                bytes.extend_from_slice(&part.pictures().concat());
                 ends.push(bytes.len());
             }
         }
