@@ -18,9 +18,9 @@ fn recording_bytes() -> Vec<u8> {
         builder.push(test_picture(count, 50));
     }
     let part = builder.finish(9000).unwrap();
-    let mut bytes = init_segment(&test_format());
+    let mut bytes = init_segment(&test_format(), None);
     bytes.extend_from_slice(&part.head_at(0));
-    bytes.extend_from_slice(&part.pictures().concat());
+    bytes.extend_from_slice(&part.media().concat());
     bytes
 }
 

@@ -6,23 +6,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sealgate_base::Clock;
-use sealgate_camera::{CameraId, StreamUrl};
-use sealgate_recorder_link::{DesiredSet, RecorderRefusal, RecorderStatus, Recording};
+use sealgate_camera::CameraId;
+use sealgate_recorder_link::{
+    DesiredCamera, DesiredSet, LiveStream, RecorderRefusal, RecorderStatus, Recording, Transport,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::{Channel, ChannelView, Counters};
+use crate::group;
 use crate::index::{Index, IndexError};
 use crate::layout;
 use crate::live::Viewer;
+use crate::part::Part;
 use crate::retention::{self, Retention};
 use crate::scan::{self, ScanError};
 use crate::sessions::SessionThreads;
-use crate::source::Source;
+use crate::source::{Source, StreamSpec};
+use crate::sub_stream::SubStream;
 use crate::writer::{MAX_WAITING_BYTES, Writer, WriterSettings};
 
 /// Entries of one answer about recordings, at most.
 pub const MAX_RECORDINGS: u32 = 1000;
+
+/// How long a new viewer waits for the newest part to be in its file, and between two looks.
+const GROUP_TIMEOUT: Duration = Duration::from_millis(400);
+const GROUP_POLL: Duration = Duration::from_millis(20);
 
 /// What a recorder needs to know.
 #[derive(Debug, Clone)]
@@ -66,8 +75,8 @@ pub struct RecordedFile {
     pub whole_bytes: u64,
 }
 
-/// Makes the source of a stream address: RTSP on the box, pictures made by hand in tests.
-pub type SourceFactory = Box<dyn Fn(&StreamUrl) -> Arc<dyn Source> + Send + Sync>;
+/// Makes the source of a stream: RTSP on the box, pictures made by hand in tests.
+pub type SourceFactory = Box<dyn Fn(StreamSpec) -> Arc<dyn Source> + Send + Sync>;
 
 /// Records what is desired.
 pub struct Recorder {
@@ -86,7 +95,8 @@ pub struct Recorder {
 }
 
 struct Running {
-    stream: StreamUrl,
+    desired: DesiredCamera,
+    sub: Option<Arc<SubStream>>,
     view: Arc<ChannelView>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
@@ -141,16 +151,16 @@ impl Recorder {
     /// finished, which takes two seconds at most.
     pub async fn set_desired(&self, desired: DesiredSet) {
         let _one_at_a_time = self.changing.lock().await;
-        let desired: HashMap<CameraId, StreamUrl> = desired
+        let desired: HashMap<CameraId, DesiredCamera> = desired
             .cameras
             .into_iter()
-            .map(|camera| (camera.camera, camera.stream))
+            .map(|camera| (camera.camera, camera))
             .collect();
         let stopping: Vec<Running> = {
             let mut running = lock(&self.running);
             let leaving: Vec<CameraId> = running
                 .iter()
-                .filter(|(camera, running)| desired.get(camera) != Some(&running.stream))
+                .filter(|(camera, running)| desired.get(camera) != Some(&running.desired))
                 .map(|(camera, _)| *camera)
                 .collect();
             leaving
@@ -160,27 +170,43 @@ impl Recorder {
         };
         stop(stopping).await;
         let mut running = lock(&self.running);
-        for (camera, stream) in desired {
+        for (camera, desired) in desired {
             if !running.contains_key(&camera) {
-                let started = self.run(camera, stream, running.len());
+                let started = self.run(desired, running.len());
                 running.insert(camera, started);
             }
         }
     }
 
-    fn run(&self, camera: CameraId, stream: StreamUrl, others: usize) -> Running {
+    fn run(&self, desired: DesiredCamera, others: usize) -> Running {
+        let camera = desired.camera;
+        let spec = |url: &sealgate_camera::StreamUrl, audio| StreamSpec {
+            url: url.clone(),
+            audio,
+            transport: desired.transport,
+        };
+        // Its sound is the main stream's: the page plays one of the two.
+        let sub = desired.sub_stream.as_ref().map(|url| {
+            let source = (self.sources)(spec(url, false));
+            Arc::new(SubStream::new(camera, source, Arc::clone(&self.clock)))
+        });
         let counters = Arc::clone(lock(&self.counters).entry(camera).or_default());
         let view = Arc::new(ChannelView::new(camera, counters));
         let cancel = CancellationToken::new();
         let channel = Channel::new(
             Arc::clone(&view),
-            (self.sources)(&stream),
+            (self.sources)(spec(&desired.stream, desired.audio)),
             Arc::clone(&self.writer),
             Arc::clone(&self.clock),
         );
-        tracing::info!(camera_id = %camera, %stream, "recording is desired");
+        tracing::info!(
+            camera_id = %camera, stream = %desired.stream,
+            audio = desired.audio, udp = desired.transport == Transport::Udp,
+            "recording is desired"
+        );
         Running {
-            stream,
+            desired,
+            sub,
             view,
             task: self.sessions.spawn(others, channel.run(cancel.clone())),
             cancel,
@@ -263,17 +289,59 @@ impl Recorder {
         }
     }
 
-    /// Live video of one camera.
+    /// Live video of one of a camera's streams.
     ///
     /// # Errors
-    /// The camera is not desired, or has too many viewers.
-    pub fn live(&self, camera: CameraId) -> Result<Viewer, RecorderRefusal> {
-        let running = lock(&self.running);
-        let running = running
-            .get(&camera)
-            .ok_or(RecorderRefusal::NotDesired { camera })?;
-        let viewer = running.view.live.subscribe();
-        viewer.map_err(|_| RecorderRefusal::TooManyViewers { camera })
+    /// The camera is not desired, has no such stream, or has too many viewers.
+    pub async fn live(
+        &self,
+        camera: CameraId,
+        stream: LiveStream,
+    ) -> Result<Viewer, RecorderRefusal> {
+        let (view, sub, others) = {
+            let running = lock(&self.running);
+            let found = running
+                .get(&camera)
+                .ok_or(RecorderRefusal::NotDesired { camera })?;
+            (Arc::clone(&found.view), found.sub.clone(), running.len())
+        };
+        let too_many = |_| RecorderRefusal::TooManyViewers { camera };
+        match stream {
+            LiveStream::Main => {
+                let mut viewer = view.live.subscribe().map_err(too_many)?;
+                if let Some(sequence) = viewer.missing() {
+                    viewer.give_group(self.group_on_disk(camera, sequence).await);
+                }
+                Ok(viewer)
+            }
+            LiveStream::Sub => {
+                let sub = sub.ok_or(RecorderRefusal::NoSubStream { camera })?;
+                sub.watch(&self.sessions, others).map_err(too_many)
+            }
+        }
+    }
+
+    /// The current group of pictures, from the file that is being written; it may take a moment
+    /// until its newest part is there.
+    async fn group_on_disk(&self, camera: CameraId, sequence: u32) -> Option<Vec<Part>> {
+        let deadline = tokio::time::Instant::now() + GROUP_TIMEOUT;
+        loop {
+            let growing = self.writer.growing().remove(&camera)?;
+            let (_, start_utc_ms) = layout::parse_file_name(&growing.file)?;
+            let path = self.settings.recordings_folder.join(&growing.file);
+            let read = move || group::newest(&path, sequence, start_utc_ms);
+            match tokio::task::spawn_blocking(read).await.ok()? {
+                Ok(Some(group)) => return Some(group),
+                Ok(None) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(GROUP_POLL).await;
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::debug!(camera_id = %camera, %error, "the newest group is not read");
+                    return None;
+                }
+            }
+        }
     }
 
     /// False once recording stands still for a reason that a restart may cure.
@@ -303,6 +371,9 @@ impl Recorder {
 async fn stop(stopping: Vec<Running>) {
     for running in &stopping {
         running.cancel.cancel();
+        if let Some(sub) = &running.sub {
+            sub.end();
+        }
     }
     for running in stopping {
         if running.task.await.is_err() {

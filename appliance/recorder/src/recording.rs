@@ -101,7 +101,7 @@ impl GrowingFile {
         let time = part.decode_time_90k.saturating_sub(self.start_90k);
         let head = part.head_at(time);
         let pieces: Vec<&[u8]> = std::iter::once(&head[..])
-            .chain(part.pictures().iter().map(|picture| &picture[..]))
+            .chain(part.media().iter().map(|piece| &piece[..]))
             .collect();
         if let Err(source) = self.append(&pieces) {
             if let Err(source) = self.file.set_len(self.size_bytes) {

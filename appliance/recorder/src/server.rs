@@ -135,7 +135,7 @@ async fn converse(connection: &mut Connection, recorder: &Arc<Recorder>) -> Resu
                     Err(refusal) => Reply::Refused(refusal),
                 }
             }
-            Request::Live { camera } => match recorder.live(camera) {
+            Request::Live { camera, stream } => match recorder.live(camera, stream).await {
                 Ok(viewer) => {
                     connection.send_reply(&Reply::Live).await?;
                     return show(connection, viewer).await;

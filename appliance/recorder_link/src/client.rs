@@ -8,7 +8,7 @@ use sealgate_camera::CameraId;
 use tokio::net::UnixStream;
 
 use crate::codec::{Connection, LinkError, LiveFrame};
-use crate::{DesiredSet, RecorderRefusal, RecorderStatus, Recording, Reply, Request};
+use crate::{DesiredSet, LiveStream, RecorderRefusal, RecorderStatus, Recording, Reply, Request};
 
 /// How long one request may take; a recorder that needs longer is as good as gone.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,6 +48,7 @@ impl RecorderRefusal {
         match self {
             Self::NotDesired { .. } => "SG-REC-002",
             Self::TooManyViewers { .. } => "SG-REC-003",
+            Self::NoSubStream { .. } => "SG-REC-020",
             Self::Index => "SG-REC-004",
             Self::NoSuchRecording => "SG-REC-006",
         }
@@ -111,7 +112,19 @@ impl RecorderClient {
     /// # Errors
     /// Any [`ClientError`]; [`RecorderRefusal::NotDesired`] when the camera is not recorded.
     pub async fn live(&self, camera: CameraId) -> Result<LiveVideo, ClientError> {
-        match self.ask(Request::Live { camera }).await? {
+        self.live_stream(camera, LiveStream::Main).await
+    }
+
+    /// Live video of one of a camera's streams. Drop the answer to stop watching.
+    ///
+    /// # Errors
+    /// As [`Self::live`]; [`RecorderRefusal::NoSubStream`] for a camera without one.
+    pub async fn live_stream(
+        &self,
+        camera: CameraId,
+        stream: LiveStream,
+    ) -> Result<LiveVideo, ClientError> {
+        match self.ask(Request::Live { camera, stream }).await? {
             (Reply::Live, connection) => Ok(LiveVideo { connection }),
             _ => Err(ClientError::WrongReply),
         }

@@ -15,6 +15,6 @@ mod messages;
 pub use client::{ClientError, LiveVideo, RecordedFile, RecorderClient};
 pub use codec::{Connection, LinkError, LiveFrame, MAX_FRAME_BYTES, MAX_MIME_TYPE_BYTES};
 pub use messages::{
-    CameraStatus, DesiredCamera, DesiredSet, RecorderRefusal, RecorderStatus, Recording, Reply,
-    Request, SessionState,
+    CameraStatus, DesiredCamera, DesiredSet, LiveStream, RecorderRefusal, RecorderStatus,
+    Recording, Reply, Request, SessionState, Transport,
 };

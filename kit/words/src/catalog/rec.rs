@@ -46,4 +46,11 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Open the list of recordings again and choose one of those.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-REC-020",
+        cause: "Camera {camera} has no smaller stream.",
+        effect: "This live picture is not shown. Recording and the full picture are not affected.",
+        cure: "Watch the full picture, or enter the address of the camera's sub-stream on the Cameras page.",
+        owner: Owner::You,
+    },
 ];

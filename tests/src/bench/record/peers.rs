@@ -103,10 +103,8 @@ impl Ours {
         let child = spawn(Command::new(program).arg("--config").arg(&config))?;
         let cameras = (1..).zip(cameras.urls());
         let cameras = cameras.map(|(number, url): (u32, String)| {
-            Ok(DesiredCamera {
-                camera: format!("02000000{number:04x}-1").parse::<CameraId>()?,
-                stream: url.parse()?,
-            })
+            let camera = format!("02000000{number:04x}-1").parse::<CameraId>()?;
+            Ok(DesiredCamera::new(camera, url.parse()?))
         });
         Ok(Self {
             children: Children(vec![child]),
