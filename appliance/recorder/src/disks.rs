@@ -1,7 +1,7 @@
 //! All disks of recordings, and which of them a camera's next file goes to.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use sealgate_recorder_link::{DiskState, DiskStatus};
 
 use crate::disk::{Disk, Markers};
 use crate::index::DiskNumber;
+use crate::preroll;
 use crate::writer::{Progress, Writer};
 
 /// A writing thread that was not seen for longer hangs in its disk: it is left out.
@@ -51,6 +52,8 @@ pub struct Disks {
     min_free_bytes: u64,
     /// Of the disks in use.
     pub markers: Markers,
+    /// What each camera that waits for motion may hold in memory, bytes.
+    pub held_share_bytes: AtomicUsize,
     /// Files that are being read, which are not deleted.
     pinned: Mutex<Pinned>,
 }
@@ -83,6 +86,7 @@ impl Disks {
             places: places.into_iter().map(Arc::new).collect(),
             min_free_bytes,
             markers: Mutex::default(),
+            held_share_bytes: AtomicUsize::new(preroll::share_bytes(1)),
             pinned: Mutex::default(),
         }
     }

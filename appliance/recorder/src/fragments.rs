@@ -445,3 +445,7 @@ fn scaled(shift: i128, video: Option<usize>, tracks: &[Track]) -> Vec<i128> {
     let scale = |track: &Track| shift * i128::from(track.timescale) / i128::from(from);
     tracks.iter().map(scale).collect()
 }
+
+#[cfg(test)]
+#[path = "fragments_tests.rs"]
+mod tests;

@@ -18,12 +18,12 @@ fn camera(last: u8) -> CameraId {
 fn recording_bytes() -> Vec<u8> {
     let mut builder = PartBuilder::new();
     for count in 0..5 {
-        builder.push(&test_picture(count, 50));
+        builder.push(test_picture(count, 50));
     }
     let part = builder.finish(9000).unwrap();
-    let mut bytes = init_segment(&test_format());
+    let mut bytes = init_segment(&test_format(), None);
     bytes.extend_from_slice(&part.head_at(0));
-    bytes.extend_from_slice(part.body());
+    bytes.extend_from_slice(&part.media().concat());
     bytes
 }
 
@@ -200,7 +200,7 @@ fn times_and_events_are_in_the_files_too() {
         kind: EventKind::Motion,
     };
     let whole = recording_bytes();
-    let init = init_segment(&test_format());
+    let init = init_segment(&test_format(), None);
     let marks = [
         crate::marks::start(1_795_496_618_125),
         crate::marks::event(&event, 0),

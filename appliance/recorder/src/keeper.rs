@@ -3,7 +3,7 @@
 //!
 //! Invariant: nothing here waits for a disk; the session's task calls it.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -129,7 +129,8 @@ impl Keeper {
             }
             Verdict::Hold => {
                 self.leave_off(state, GapCause::Plan);
-                state.held.push(init, part, state.plan.before());
+                let max_bytes = self.disks.held_share_bytes.load(Ordering::Relaxed);
+                state.held.push(init, part, state.plan.before(), max_bytes);
                 state.keeping = Keeping::AwaitingMotion;
             }
             Verdict::Write => {

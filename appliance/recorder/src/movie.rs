@@ -319,3 +319,7 @@ fn put(out: &mut Vec<u8>, kind: &[u8; 4], body: impl FnOnce(&mut Vec<u8>)) {
     let length = u32::try_from(out.len() - start).expect("an export's header has some MByte");
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
+
+#[cfg(test)]
+#[path = "movie_tests.rs"]
+mod tests;

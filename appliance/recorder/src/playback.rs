@@ -131,8 +131,8 @@ impl Recorder {
                 retimer: Retimer::default(),
                 init: None,
             };
-            if let Err(error) = player.run(first, from_utc_ms) {
-                tracing::warn!(camera_id = %camera, %error, "playback ended early");
+            if let Err(refusal) = player.run(first, from_utc_ms) {
+                tracing::warn!(camera_id = %camera, %refusal, "playback ended early");
             }
         });
         Ok(receiver)
@@ -153,21 +153,23 @@ struct Player {
 }
 
 impl Player {
-    fn run(&mut self, first: OpenRecording, from_utc_ms: i64) -> io::Result<()> {
+    fn run(&mut self, first: OpenRecording, from_utc_ms: i64) -> Result<(), RecorderRefusal> {
         let mut next = Some(first);
         let mut from_utc_ms = Some(from_utc_ms);
         while let Some(mut open) = next {
             self.retimer.start_file();
-            if !self.play_file(&mut open, from_utc_ms.take())? {
-                return Ok(());
+            match self.play_file(&mut open, from_utc_ms.take()) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                // The rest of a damaged file is left out.
+                Err(error) => tracing::warn!(%error, file = open.recording.file, "not played"),
             }
             let Recording {
                 camera,
                 start_utc_ms,
                 ..
             } = open.recording;
-            let after = self.recorder.recording_after(camera, start_utc_ms);
-            next = after.map_err(io::Error::other)?;
+            next = self.recorder.recording_after(camera, start_utc_ms)?;
         }
         Ok(())
     }

@@ -7,8 +7,15 @@ use std::time::Duration;
 use crate::format::InitSegment;
 use crate::part::{self, Part};
 
-/// Of one camera, bytes: ten seconds of 8 Mbit/s. Less time is held of what sends more.
-pub const MAX_HELD_BYTES: usize = 10 * 1024 * 1024;
+/// Of all cameras that wait for motion, bytes.
+const MAX_HELD_BYTES: usize = 128 * 1024 * 1024;
+/// Of one of them, bytes: ten seconds of 8 Mbit/s. Less time is held of what sends more.
+const MOST_OF_ONE_BYTES: usize = 10 * 1024 * 1024;
+
+/// What each of so many cameras may hold, bytes: 5 s of 3 Mbit/s with 64 of them.
+pub fn share_bytes(cameras: usize) -> usize {
+    (MAX_HELD_BYTES / cameras.max(1)).min(MOST_OF_ONE_BYTES)
+}
 
 /// Parts from one IDR on, without a hole.
 #[derive(Debug, Default)]
@@ -18,8 +25,15 @@ pub struct PreRoll {
 }
 
 impl PreRoll {
-    /// Holds one more part, and lets go what is not needed for `before` any more.
-    pub fn push(&mut self, init: &Arc<InitSegment>, part: &Arc<Part>, before: Duration) {
+    /// Holds one more part, and lets go what is not needed for `before` any more, or what is
+    /// more than `max_bytes`.
+    pub fn push(
+        &mut self,
+        init: &Arc<InitSegment>,
+        part: &Arc<Part>,
+        before: Duration,
+        max_bytes: usize,
+    ) {
         if self.parts.is_empty() && !part.starts_with_idr {
             return;
         }
@@ -29,13 +43,13 @@ impl PreRoll {
         let needed_90k = end_90k.saturating_sub(part::ticks(before));
         // The next group reaches back far enough, or this one is too large.
         while let Some(next) = self.next_group()
-            && (self.bytes > MAX_HELD_BYTES || self.parts[next].1.decode_time_90k <= needed_90k)
+            && (self.bytes > max_bytes || self.parts[next].1.decode_time_90k <= needed_90k)
         {
             for (_, part) in self.parts.drain(..next) {
                 self.bytes -= part.len();
             }
         }
-        if self.bytes > MAX_HELD_BYTES {
+        if self.bytes > max_bytes {
             self.clear();
         }
     }
@@ -70,9 +84,10 @@ mod tests {
         let mut pre_roll = PreRoll::default();
         let mut builder = PartBuilder::new();
         for count in pictures {
-            if let Some(part) = builder.push(&test_picture(count, bytes)) {
-                pre_roll.push(&init, &Arc::new(part), Duration::from_secs(before_s));
-                assert!(pre_roll.bytes <= MAX_HELD_BYTES);
+            if let Some(part) = builder.push(test_picture(count, bytes)) {
+                let before = Duration::from_secs(before_s);
+                pre_roll.push(&init, &Arc::new(part), before, share_bytes(1));
+                assert!(pre_roll.bytes <= MOST_OF_ONE_BYTES);
             }
         }
         let parts = pre_roll.take();
@@ -95,6 +110,15 @@ mod tests {
     fn begins_at_an_idr() {
         assert_eq!(held(5..=30, 100, 5), (4..6).collect::<Vec<_>>());
         assert_eq!(held(5..=19, 100, 5), [0; 0]);
+    }
+
+    #[test]
+    fn all_cameras_share_what_is_held() {
+        for cameras in [0, 1, 12, 64, 1000] {
+            assert!(share_bytes(cameras) <= MOST_OF_ONE_BYTES);
+            assert!(share_bytes(cameras) * cameras <= MAX_HELD_BYTES);
+        }
+        assert_eq!(share_bytes(64), 2 << 20);
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sealgate_base::Clock;
-use sealgate_camera::{CameraId, StreamUrl};
+use sealgate_camera::CameraId;
 use sealgate_recorder_link::{
-    CameraStatus, DesiredCamera, DesiredSet, Keep, RecordPlan, RecorderRefusal, RecorderStatus,
-    Recording,
+    CameraStatus, DesiredCamera, DesiredSet, Keep, LiveStream, RecordPlan, RecorderRefusal,
+    RecorderStatus, Recording, Transport, When,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -19,12 +20,17 @@ use crate::care::Care;
 use crate::channel::{Channel, ChannelView, Counters};
 use crate::disk::{Disk, DiskSettings};
 use crate::disks::{Disks, Place};
+use crate::group;
 use crate::index::{Index, IndexError};
 use crate::keeper::Keeper;
 use crate::layout;
 use crate::live::Viewer;
+use crate::part::Part;
+use crate::preroll;
 use crate::scan::{self, ScanError};
-use crate::source::Source;
+use crate::sessions::SessionThreads;
+use crate::source::{Source, StreamSpec};
+use crate::sub_stream::SubStream;
 use crate::writer::{MAX_WAITING_BYTES, OpenGap, Writer, WriterSettings};
 
 /// Entries of one answer about recordings, at most.
@@ -36,6 +42,9 @@ const MAX_READERS: usize = 12;
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long the disks are waited for at the end, each.
 const END_LIMIT: Duration = Duration::from_secs(5);
+/// How long a new viewer waits for the newest part to be in its file, and between two looks.
+const GROUP_TIMEOUT: Duration = Duration::from_millis(400);
+const GROUP_POLL: Duration = Duration::from_millis(20);
 
 /// What a recorder needs to know.
 #[derive(Debug, Clone)]
@@ -70,8 +79,8 @@ pub struct RecordedFile {
     pub whole_bytes: u64,
 }
 
-/// Makes the source of a stream address: RTSP on the box, pictures made by hand in tests.
-pub type SourceFactory = Box<dyn Fn(&StreamUrl) -> Arc<dyn Source> + Send + Sync>;
+/// Makes the source of a stream: RTSP on the box, pictures made by hand in tests.
+pub type SourceFactory = Box<dyn Fn(StreamSpec) -> Arc<dyn Source> + Send + Sync>;
 
 /// Records what is desired.
 pub struct Recorder {
@@ -79,7 +88,8 @@ pub struct Recorder {
     sources: SourceFactory,
     pub(crate) disks: Arc<Disks>,
     care: Mutex<Option<Care>>,
-    index: Mutex<Index>,
+    sessions: Arc<SessionThreads>,
+    index: Arc<Mutex<Index>>,
     running: Mutex<HashMap<CameraId, Running>>,
     /// Of every camera that was ever desired: at most as many as the site has.
     counters: Mutex<HashMap<CameraId, Arc<Counters>>>,
@@ -91,6 +101,7 @@ pub struct Recorder {
 
 struct Running {
     desired: DesiredCamera,
+    sub: Option<Arc<SubStream>>,
     view: Arc<ChannelView>,
     keeper: Arc<Keeper>,
     cancel: CancellationToken,
@@ -139,7 +150,8 @@ impl Recorder {
             sources,
             disks,
             care: Mutex::new(Some(care)),
-            index: Mutex::new(index),
+            sessions: Arc::new(SessionThreads::start().map_err(StartError::Thread)?),
+            index: Arc::new(Mutex::new(index)),
             running: Mutex::default(),
             counters: Mutex::default(),
             readers: Arc::new(Semaphore::new(MAX_READERS)),
@@ -151,7 +163,11 @@ impl Recorder {
     /// finished, which takes two seconds at most.
     pub async fn set_desired(&self, desired: DesiredSet) {
         let _one_at_a_time = self.changing.lock().await;
-        self.set_rules(&desired);
+        self.set_rules(&desired).await;
+        let awaits = |camera: &&DesiredCamera| camera.plan.week().has(When::Motion);
+        let awaiting = desired.cameras.iter().filter(awaits).count();
+        let share = preroll::share_bytes(awaiting);
+        self.disks.held_share_bytes.store(share, Ordering::Relaxed);
         let desired: HashMap<CameraId, DesiredCamera> = desired
             .cameras
             .into_iter()
@@ -176,29 +192,43 @@ impl Recorder {
         stop(stopping).await;
         let mut running = lock(&self.running);
         for (camera, desired) in desired {
+            let others = running.len();
             let running = running
                 .entry(camera)
-                .or_insert_with(|| self.run(desired.clone()));
+                .or_insert_with(|| self.run(desired.clone(), others));
             running.keeper.set_plan(desired.plan);
             running.desired = desired;
         }
     }
 
     /// Kept in the index, so that they hold for cameras that are no longer desired.
-    fn set_rules(&self, desired: &DesiredSet) {
+    async fn set_rules(&self, desired: &DesiredSet) {
         let cameras = desired.cameras.iter();
-        let rules = cameras.map(|camera| (camera.camera, camera.keep));
-        if let Err(error) = lock(&self.index).set_rules(rules) {
-            tracing::error!(
+        let rules: Vec<_> = cameras.map(|camera| (camera.camera, camera.keep)).collect();
+        let index = Arc::clone(&self.index);
+        let set = move || lock(&index).set_rules(rules.into_iter());
+        match tokio::task::spawn_blocking(set).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "the rules of retention could not be taken over"
-            );
+            ),
+            Err(_) => tracing::error!("the rules of retention could not be taken over"),
         }
     }
 
-    fn run(&self, desired: DesiredCamera) -> Running {
+    fn run(&self, desired: DesiredCamera, others: usize) -> Running {
         let camera = desired.camera;
-        let stream = &desired.stream;
+        let spec = |url: &sealgate_camera::StreamUrl, audio| StreamSpec {
+            url: url.clone(),
+            audio,
+            transport: desired.transport,
+        };
+        // Its sound is the main stream's: the page plays one of the two.
+        let sub = desired.sub_stream.as_ref().map(|url| {
+            let source = (self.sources)(spec(url, false));
+            Arc::new(SubStream::new(camera, source, Arc::clone(&self.clock)))
+        });
         let counters = Arc::clone(lock(&self.counters).entry(camera).or_default());
         let keeper = Arc::new(Keeper::new(
             camera,
@@ -211,16 +241,21 @@ impl Recorder {
         let cancel = CancellationToken::new();
         let channel = Channel::new(
             Arc::clone(&view),
-            (self.sources)(stream),
+            (self.sources)(spec(&desired.stream, desired.audio)),
             Arc::clone(&keeper),
             Arc::clone(&self.clock),
         );
-        tracing::info!(camera_id = %camera, %stream, "recording is desired");
+        tracing::info!(
+            camera_id = %camera, stream = %desired.stream,
+            audio = desired.audio, udp = desired.transport == Transport::Udp,
+            "recording is desired"
+        );
         Running {
             desired,
+            sub,
             view,
             keeper,
-            task: tokio::spawn(channel.run(cancel.clone())),
+            task: self.sessions.spawn(others, channel.run(cancel.clone())),
             cancel,
         }
     }
@@ -351,17 +386,59 @@ impl Recorder {
         }
     }
 
-    /// Live video of one camera.
+    /// Live video of one of a camera's streams.
     ///
     /// # Errors
-    /// The camera is not desired, or has too many viewers.
-    pub fn live(&self, camera: CameraId) -> Result<Viewer, RecorderRefusal> {
-        let running = lock(&self.running);
-        let running = running
-            .get(&camera)
-            .ok_or(RecorderRefusal::NotDesired { camera })?;
-        let viewer = running.view.live.subscribe();
-        viewer.map_err(|_| RecorderRefusal::TooManyViewers { camera })
+    /// The camera is not desired, has no such stream, or has too many viewers.
+    pub async fn live(
+        &self,
+        camera: CameraId,
+        stream: LiveStream,
+    ) -> Result<Viewer, RecorderRefusal> {
+        let (view, sub, others) = {
+            let running = lock(&self.running);
+            let found = running
+                .get(&camera)
+                .ok_or(RecorderRefusal::NotDesired { camera })?;
+            (Arc::clone(&found.view), found.sub.clone(), running.len())
+        };
+        let too_many = |_| RecorderRefusal::TooManyViewers { camera };
+        match stream {
+            LiveStream::Main => {
+                let mut viewer = view.live.subscribe().map_err(too_many)?;
+                if let Some(sequence) = viewer.missing() {
+                    viewer.give_group(self.group_on_disk(camera, sequence).await);
+                }
+                Ok(viewer)
+            }
+            LiveStream::Sub => {
+                let sub = sub.ok_or(RecorderRefusal::NoSubStream { camera })?;
+                sub.watch(&self.sessions, others).map_err(too_many)
+            }
+        }
+    }
+
+    /// The current group of pictures, from the file that is being written; it may take a moment
+    /// until its newest part is there.
+    async fn group_on_disk(&self, camera: CameraId, sequence: u32) -> Option<Vec<Part>> {
+        let deadline = tokio::time::Instant::now() + GROUP_TIMEOUT;
+        loop {
+            let (disk, growing) = self.disks.growing(camera).pop()?;
+            let (_, start_utc_ms) = layout::parse_file_name(&growing.file)?;
+            let path = self.disks.find(disk)?.disk.folder().join(&growing.file);
+            let read = move || group::newest(&path, sequence, start_utc_ms);
+            match tokio::task::spawn_blocking(read).await.ok()? {
+                Ok(Some(group)) => return Some(group),
+                Ok(None) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(GROUP_POLL).await;
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::debug!(camera_id = %camera, %error, "the newest group is not read");
+                    return None;
+                }
+            }
+        }
     }
 
     /// False once recording stands still for a reason that a restart may cure.
@@ -373,8 +450,10 @@ impl Recorder {
     pub async fn stop(&self) {
         self.set_desired(DesiredSet::default()).await;
         let disks = Arc::clone(&self.disks);
+        let sessions = Arc::clone(&self.sessions);
         let care = lock(&self.care).take();
         let ended = tokio::task::spawn_blocking(move || {
+            sessions.end();
             for place in disks.places() {
                 place.writer.end(END_LIMIT);
             }
@@ -402,6 +481,9 @@ fn is_same_session(one: &DesiredCamera, other: &DesiredCamera) -> bool {
 async fn stop(stopping: Vec<Running>) {
     for running in &stopping {
         running.cancel.cancel();
+        if let Some(sub) = &running.sub {
+            sub.end();
+        }
     }
     for running in stopping {
         if running.task.await.is_err() {

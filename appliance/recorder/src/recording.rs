@@ -103,7 +103,12 @@ impl GrowingFile {
         let time = part.decode_time_90k.saturating_sub(self.start_90k);
         let mark = event.map(|event| marks::event(event, part::ms(time)));
         let head = part.head_at(time);
-        if let Err(source) = self.append(&[&mark.unwrap_or_default(), &head, part.body()]) {
+        let mark = mark.unwrap_or_default();
+        let pieces: Vec<&[u8]> = [&mark[..], &head[..]]
+            .into_iter()
+            .chain(part.media().iter().map(|piece| &piece[..]))
+            .collect();
+        if let Err(source) = self.append(&pieces) {
             if let Err(source) = self.file.set_len(self.size_bytes) {
                 return Err(self.failed("cut back after a failed write", source));
             }

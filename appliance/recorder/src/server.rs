@@ -149,7 +149,7 @@ async fn converse(connection: &mut Connection, recorder: &Arc<Recorder>) -> Resu
                     move |recorder: &Arc<Recorder>| recorder.report_motion(camera, active, utc_ms);
                 answer(recorder, report, |()| Reply::Done).await
             }
-            Request::Live { camera } => match recorder.live(camera) {
+            Request::Live { camera, stream } => match recorder.live(camera, stream).await {
                 Ok(viewer) => {
                     connection.send_reply(&Reply::Live).await?;
                     return show(connection, viewer).await;

@@ -109,7 +109,7 @@ impl Bench {
 fn parts(pictures: std::ops::RangeInclusive<u64>) -> Vec<Arc<Part>> {
     let mut builder = PartBuilder::new();
     pictures
-        .filter_map(|count| builder.push(&test_picture(count, 100)))
+        .filter_map(|count| builder.push(test_picture(count, 100)))
         .map(Arc::new)
         .collect()
 }
@@ -187,7 +187,7 @@ fn refuses_what_finds_no_room() {
     let bench = Bench::new(300);
     let large = Arc::new({
         let mut builder = PartBuilder::new();
-        builder.push(&test_picture(0, 1000));
+        builder.push(test_picture(0, 1000));
         builder.finish(9000).unwrap()
     });
     assert_eq!(bench.write(&large, None), Err(QueueFull));

@@ -12,11 +12,11 @@ use sealgate_base::SystemClock;
 use sealgate_recorder::channel::{Channel, ChannelView, Counters};
 use sealgate_recorder::disk::{Disk, DiskSettings, Initialize};
 use sealgate_recorder::disks::{Disks, Place};
-use sealgate_recorder::format::VideoFormat;
+use sealgate_recorder::format::{SoundFormat, VideoFormat};
 use sealgate_recorder::index::Index;
 use sealgate_recorder::keeper::Keeper;
 use sealgate_recorder::scan::outline;
-use sealgate_recorder::source::{Picture, Pictures, Source, SourceError};
+use sealgate_recorder::source::{Frame, Picture, Pictures, Source, SourceError};
 use sealgate_recorder::writer::{Writer, WriterSettings};
 use sealgate_recorder_link::{LiveFrame, RecordPlan, SessionState};
 use tokio::sync::mpsc;
@@ -73,8 +73,12 @@ impl Source for HandMade {
 struct Session(mpsc::UnboundedReceiver<Picture>);
 
 impl Pictures for Session {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Picture>, SourceError>> {
-        async { Ok(self.0.recv().await) }.boxed()
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Frame>, SourceError>> {
+        async { Ok(self.0.recv().await.map(Frame::Picture)) }.boxed()
+    }
+
+    fn sound_format(&self) -> Option<SoundFormat> {
+        None
     }
 }
 
@@ -232,6 +236,7 @@ async fn a_camera_that_does_not_answer_is_tried_again_ever_more_seldom() {
         Attempt::Hang,
         Attempt::Fail(SourceError::Refused),
         Attempt::Fail(SourceError::NoStream),
+        Attempt::Fail(SourceError::Unreachable("it is off".into())),
     ]);
     let bench = Bench::start(&source, 1 << 20);
     let started = Instant::now();
@@ -246,6 +251,8 @@ async fn a_camera_that_does_not_answer_is_tried_again_ever_more_seldom() {
             490..=1000,
         ),
         (3, "the camera has no stream at this address", 990..=2000),
+        // One that is off is looked for every second.
+        (4, "the camera can't be reached: it is off", 490..=1000),
     ] {
         while source.opened.load(Ordering::Relaxed) < attempts {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use made::*;
 use sealgate_recorder::scan::outline;
-use sealgate_recorder_link::{DiskState, Keep, Keeping, RecordPlan};
+use sealgate_recorder_link::{DiskState, GapCause, Keep, Keeping, RecordPlan};
 
 /// What a disk must be able to lose a camera in.
 const SECONDS: Duration = Duration::from_secs(5);
@@ -255,6 +255,66 @@ async fn a_disk_that_hangs_holds_up_nobody_else() {
         .sum();
     assert!(lost < 3000, "{lost} ms");
     made.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_disk_costs_its_own_camera_a_gap_and_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let second = Mount::ext4(
+        &folder.path().join("image"),
+        folder.path().join("second"),
+        900,
+    );
+    let made = Made::start(MadeSettings {
+        first: Some(&second.path),
+        // 8 MB/s: what may wait for the disk is full after 4 s.
+        picture_bytes: 800_000,
+        ..MadeSettings::default()
+    })
+    .await;
+    let quick = Made::start(MadeSettings::default()).await;
+    made.record(&[(camera(1), RecordPlan::CONTINUOUS)]).await;
+    quick.record(&[(camera(2), RecordPlan::CONTINUOUS)]).await;
+    made.until_bytes(camera(1), 8_000_000).await;
+    run("fsfreeze", &["-f", second.path.to_str().unwrap()]);
+    let frozen = Instant::now();
+    while frozen.elapsed() < Duration::from_secs(8) {
+        quick.until_bytes(camera(2), 1000).await;
+    }
+    let keeping = made.status(camera(1)).keeping;
+    let frames = made.status(camera(1)).frames;
+    run("fsfreeze", &["-u", second.path.to_str().unwrap()]);
+    assert_eq!(keeping, Keeping::Refused);
+    made.until_writing(camera(1)).await;
+    made.until_bytes(camera(1), 8_000_000).await;
+    assert!(
+        made.status(camera(1)).frames > frames,
+        "the session went on"
+    );
+    made.record(&[]).await;
+    let timeline = made.timeline(camera(1));
+    let lost: Vec<_> = timeline
+        .gaps
+        .iter()
+        .filter(|gap| gap.cause == Some(GapCause::Disk))
+        .map(|gap| gap.span.end_utc_ms - gap.span.start_utc_ms)
+        .collect();
+    println!("lost {lost:?} ms of a camera on a disk that stood for 8 s");
+    // What lies within one file is a gap too.
+    assert!(
+        lost.len() == 1 && (2000..8000).contains(&lost[0]),
+        "{timeline:?}"
+    );
+    made.stop().await;
+    let others = quick.timeline(camera(2));
+    assert_eq!(others.spans.len(), 1, "{others:?}");
+    assert!(
+        others
+            .gaps
+            .iter()
+            .all(|gap| gap.cause != Some(GapCause::Disk))
+    );
+    quick.stop().await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ mod made;
 use std::time::Duration;
 
 use made::*;
-use sealgate_recorder_link::{EventKind, GapCause, Keeping, RecordPlan, Week, When};
+use sealgate_recorder_link::{EventKind, GapCause, Keeping, LiveStream, RecordPlan, Week, When};
 
 fn motion_plan(before_s: u64, after_s: u64) -> RecordPlan {
     let (before, after) = (Duration::from_secs(before_s), Duration::from_secs(after_s));
@@ -95,7 +95,8 @@ async fn a_plan_changes_without_a_new_session() {
         .await;
     assert_eq!(made.status(camera(1)).keeping, Keeping::Nothing);
     assert_eq!(made.recordings(camera(1)), []);
-    assert!(made.recorder.live(camera(1)).is_ok());
+    let viewer = made.recorder.live(camera(1), LiveStream::Main).await;
+    assert!(viewer.is_ok());
     let refused = made.recorder.report_motion(camera(2), true, 0);
     assert_eq!(refused.unwrap_err().code(), "SG-REC-002");
 

@@ -9,7 +9,8 @@ use tokio::net::UnixStream;
 
 use crate::codec::{Connection, LinkError, LiveFrame};
 use crate::{
-    DesiredSet, ExportInfo, RecorderRefusal, RecorderStatus, Recording, Reply, Request, Timeline,
+    DesiredSet, ExportInfo, LiveStream, RecorderRefusal, RecorderStatus, Recording, Reply, Request,
+    Timeline,
 };
 
 /// How long one request may take; a recorder that needs longer is as good as gone.
@@ -52,6 +53,7 @@ impl RecorderRefusal {
         match self {
             Self::NotDesired { .. } => "SG-REC-002",
             Self::TooManyViewers { .. } => "SG-REC-003",
+            Self::NoSubStream { .. } => "SG-REC-020",
             Self::Index => "SG-REC-004",
             Self::NoSuchRecording => "SG-REC-006",
             Self::NothingRecorded { .. } => "SG-REC-007",
@@ -118,7 +120,19 @@ impl RecorderClient {
     /// # Errors
     /// Any [`ClientError`]; [`RecorderRefusal::NotDesired`] when the camera is not recorded.
     pub async fn live(&self, camera: CameraId) -> Result<LiveVideo, ClientError> {
-        match self.ask(Request::Live { camera }).await? {
+        self.live_stream(camera, LiveStream::Main).await
+    }
+
+    /// Live video of one of a camera's streams. Drop the answer to stop watching.
+    ///
+    /// # Errors
+    /// As [`Self::live`]; [`RecorderRefusal::NoSubStream`] for a camera without one.
+    pub async fn live_stream(
+        &self,
+        camera: CameraId,
+        stream: LiveStream,
+    ) -> Result<LiveVideo, ClientError> {
+        match self.ask(Request::Live { camera, stream }).await? {
             (Reply::Live, connection) => Ok(LiveVideo { connection }),
             _ => Err(ClientError::WrongReply),
         }

@@ -20,7 +20,7 @@ pub use kept::{
     DiskState, DiskStatus, Event, EventKind, ExportInfo, Gap, GapCause, Recording, Span, Timeline,
 };
 pub use messages::{
-    CameraStatus, DesiredCamera, DesiredSet, Keeping, RecorderRefusal, RecorderStatus, Reply,
-    Request, SessionState,
+    CameraStatus, DesiredCamera, DesiredSet, Keeping, LiveStream, RecorderRefusal, RecorderStatus,
+    Reply, Request, SessionState, Transport,
 };
 pub use plan::{DAYS, HALF_HOURS, Keep, MAX_AFTER, MAX_BEFORE, PlanError, RecordPlan, Week, When};

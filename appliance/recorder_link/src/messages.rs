@@ -30,6 +30,9 @@ pub enum Request {
     Live {
         /// The camera to watch.
         camera: CameraId,
+        /// Which of its streams.
+        #[serde(default)]
+        stream: LiveStream,
     },
     /// A desired camera sees motion, or sees none any more. To be sent again at least every
     /// 30 s while the motion lasts: after 60 s without, it is over.
@@ -77,6 +80,17 @@ pub enum Request {
     },
 }
 
+/// Which stream of a camera is watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveStream {
+    /// The one that is recorded.
+    #[default]
+    Main,
+    /// The smaller one, fetched from the camera only while somebody watches.
+    Sub,
+}
+
 /// The cameras that are to be recorded, and nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DesiredSet {
@@ -91,6 +105,15 @@ pub struct DesiredCamera {
     pub camera: CameraId,
     /// Where its main stream is; may carry credentials.
     pub stream: StreamUrl,
+    /// Where its smaller stream for viewers is, if it has one; may carry credentials.
+    #[serde(default)]
+    pub sub_stream: Option<StreamUrl>,
+    /// Its sound is recorded and heard as well.
+    #[serde(default)]
+    pub audio: bool,
+    /// How its packets travel.
+    #[serde(default)]
+    pub transport: Transport,
     /// When it is recorded.
     #[serde(default)]
     pub plan: RecordPlan,
@@ -100,15 +123,31 @@ pub struct DesiredCamera {
 }
 
 impl DesiredCamera {
-    /// Records everything this stream sends, and keeps it as long as there is room.
-    pub fn continuous(camera: CameraId, stream: StreamUrl) -> Self {
+    /// A camera with this main stream and nothing more, over TCP: all of it is recorded, and
+    /// kept as long as there is room.
+    pub fn new(camera: CameraId, stream: StreamUrl) -> Self {
         Self {
             camera,
             stream,
+            sub_stream: None,
+            audio: false,
+            transport: Transport::default(),
             plan: RecordPlan::CONTINUOUS,
             keep: Keep::default(),
         }
     }
+}
+
+/// How a camera's packets travel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Interleaved in the RTSP connection (RFC 2326, 10.12): nothing is lost.
+    #[default]
+    Tcp,
+    /// As datagrams of their own: for cameras that do no other. Packets that change their order
+    /// on the way are put back into it.
+    Udp,
 }
 
 /// What the recorder answers.
@@ -151,6 +190,12 @@ pub enum RecorderRefusal {
     /// The camera is not in the desired set.
     #[error("camera {camera} is not being recorded")]
     NotDesired {
+        /// Which camera.
+        camera: CameraId,
+    },
+    /// The camera has no smaller stream.
+    #[error("camera {camera} has no sub-stream")]
+    NoSubStream {
         /// Which camera.
         camera: CameraId,
     },

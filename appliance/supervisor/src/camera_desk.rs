@@ -362,7 +362,7 @@ fn desired(
             };
             let channel = channels.iter().find(|channel| channel.camera == camera)?;
             let stream = channel.stream_url.as_ref()?.at(ip);
-            Some(DesiredCamera::continuous(camera, stream))
+            Some(DesiredCamera::new(camera, stream))
         })
         .collect();
     DesiredSet { cameras }

@@ -24,12 +24,33 @@ struct Arguments {
 enum What {
     /// Request, import, boot check, verification, the portal's check.
     License,
+    /// Many cameras recorded, beside ffmpeg and others.
+    Record {
+        /// How many cameras.
+        #[arg(long, default_value_t = 64)]
+        cameras: u16,
+        /// The counted time, seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Another recorder, as NAME=PATH: mediamtx.
+        #[arg(long = "peer")]
+        peers: Vec<bench::PeerPath>,
+    },
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let figures = match arguments.what {
         What::License => bench::license()?,
+        What::Record {
+            cameras,
+            seconds,
+            peers,
+        } => bench::record(&bench::RecordOptions {
+            cameras,
+            seconds,
+            peers,
+        })?,
     };
     print!("{}", bench::table(&figures));
     if let Some(path) = arguments.json {

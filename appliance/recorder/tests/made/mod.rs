@@ -12,8 +12,8 @@ use futures::future::BoxFuture;
 use sealgate_base::SystemClock;
 use sealgate_camera::CameraId;
 use sealgate_recorder::disk::{DiskSettings, Initialize};
-use sealgate_recorder::format::VideoFormat;
-use sealgate_recorder::source::{Picture, Pictures, Source, SourceError};
+use sealgate_recorder::format::{SoundFormat, VideoFormat};
+use sealgate_recorder::source::{Frame, Picture, Pictures, Source, SourceError};
 use sealgate_recorder::{Recorder, Settings};
 use sealgate_recorder_link::{
     CameraStatus, DesiredCamera, DesiredSet, DiskState, DiskStatus, Keep, Keeping, RecordPlan,
@@ -46,13 +46,13 @@ struct MadePictures {
 }
 
 impl Pictures for MadePictures {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Picture>, SourceError>> {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Frame>, SourceError>> {
         async {
             tokio::time::sleep_until(self.next).await;
             self.next += PICTURE;
             let count = self.count;
             self.count += 1;
-            Ok(Some(Picture {
+            Ok(Some(Frame::Picture(Picture {
                 data: vec![0; self.picture_bytes].into(),
                 camera_90k: count * 9000,
                 is_idr: count % 10 == 0,
@@ -63,9 +63,13 @@ impl Pictures for MadePictures {
                     height: 360,
                 }),
                 lost_packets: 0,
-            }))
+            })))
         }
         .boxed()
+    }
+
+    fn sound_format(&self) -> Option<SoundFormat> {
+        None
     }
 }
 
@@ -221,7 +225,7 @@ impl Made {
 }
 
 fn desired(camera: CameraId) -> DesiredCamera {
-    DesiredCamera::continuous(camera, "rtsp://127.0.0.1/main".parse().unwrap())
+    DesiredCamera::new(camera, "rtsp://127.0.0.1/main".parse().unwrap())
 }
 
 fn disk(name: &str, folder: &Path, initialize: Initialize) -> DiskSettings {

@@ -67,4 +67,11 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Wait until another is finished, or close it, then try again.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-REC-020",
+        cause: "Camera {camera} has no smaller stream.",
+        effect: "This live picture is not shown. Recording and the full picture are not affected.",
+        cure: "Watch the full picture, or enter the address of the camera's sub-stream on the Cameras page.",
+        owner: Owner::You,
+    },
 ];
