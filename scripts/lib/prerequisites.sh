@@ -22,6 +22,8 @@ prerequisite_packages=(
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
     # makers by MAC address
     ieee-data
+    # looking at recordings with other players
+    gstreamer1.0-tools gstreamer1.0-libav
     # looking at recordings and pages
     ffmpeg chromium fonts-dejavu-core
     # the image and its boots

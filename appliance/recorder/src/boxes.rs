@@ -4,19 +4,28 @@
 //! for H.264 and H.265 alike, and a part's header is written twice a second per camera:
 //! no box is built as a value first. Tests read the result back with a parser that is not ours.
 
-use crate::format::VideoFormat;
+use crate::format::{SoundFormat, VideoFormat};
 
-/// Units of every time in the files, per second: what RTP uses for video (RFC 6184, 5.1).
+/// Units of every time in the files, per second: what RTP uses for video (RFC 6184, 5.1). Sound
+/// has them too, so that both tracks can be moved in time by the same number.
 pub const TIMESCALE: u32 = 90_000;
 
 /// Where [`part_head`] puts the 64-bit decode time, bytes from its start.
 pub const DECODE_TIME_OFFSET: usize = 60;
 
 const TRACK: u32 = 1;
+const SOUND_TRACK: u32 = 2;
+/// 8.3.2.2: full volume, in a track header and a movie header.
+const FULL_VOLUME: u32 = 0x0100_0000;
 /// 8.8.3.1: depends on no other sample; is a sync sample.
-const FLAGS_IDR: u32 = 0x0200_0000;
+pub const FLAGS_IDR: u32 = 0x0200_0000;
 /// 8.8.3.1: depends on others; is no sync sample.
 const FLAGS_OTHER: u32 = 0x0101_0000;
+/// Version and flags of a run of pictures (8.8.8.1): data offset; each sample's duration, size
+/// and flags.
+pub const PICTURE_RUN: u32 = 0x0701;
+/// Of a run of sound: data offset; each sample's duration and size. Every sample is a sync one.
+pub const SOUND_RUN: u32 = 0x0301;
 const UNITY_MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
 /// One picture of a part.
@@ -30,9 +39,18 @@ pub struct Sample {
     pub is_idr: bool,
 }
 
+/// One frame of a part's sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SoundSample {
+    /// Until the next frame, in [`TIMESCALE`] units.
+    pub duration_90k: u32,
+    /// Its length, bytes.
+    pub size_bytes: u32,
+}
+
 /// The initialization segment: `ftyp` and `moov`.
-pub fn init_segment(format: &VideoFormat) -> Vec<u8> {
-    let mut out = Vec::with_capacity(640 + format.sample_entry.len());
+pub fn init_segment(format: &VideoFormat, sound: Option<&SoundFormat>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1280 + format.sample_entry.len());
     put_box(&mut out, b"ftyp", |out| {
         out.extend_from_slice(b"iso5\0\0\0\x01iso5iso6mp41");
     });
@@ -40,28 +58,39 @@ pub fn init_segment(format: &VideoFormat) -> Vec<u8> {
         put_box(out, b"mvhd", |out| {
             put_u32s(out, &[0, 0, 0, TIMESCALE, 0, 0x1_0000, 0x0100_0000, 0, 0]);
             put_u32s(out, &UNITY_MATRIX);
-            put_u32s(out, &[0, 0, 0, 0, 0, 0, TRACK + 1]);
+            put_u32s(out, &[0, 0, 0, 0, 0, 0, SOUND_TRACK + 1]);
         });
-        put_box(out, b"trak", |out| put_track(out, format));
+        put_box(out, b"trak", |out| put_track(out, &Track::Pictures(format)));
+        if let Some(sound) = sound {
+            put_box(out, b"trak", |out| put_track(out, &Track::Sound(sound)));
+        }
         put_box(out, b"mvex", |out| {
             put_box(out, b"trex", |out| put_u32s(out, &[0, TRACK, 1, 0, 0, 0]));
+            if sound.is_some() {
+                put_box(out, b"trex", |out| {
+                    put_u32s(out, &[0, SOUND_TRACK, 1, 0, 0, 0]);
+                });
+            }
         });
     });
     out
 }
 
-fn put_track(out: &mut Vec<u8>, format: &VideoFormat) {
+enum Track<'a> {
+    Pictures(&'a VideoFormat),
+    Sound(&'a SoundFormat),
+}
+
+fn put_track(out: &mut Vec<u8>, track: &Track<'_>) {
     put_box(out, b"tkhd", |out| {
         // Flags: enabled, in movie.
-        put_u32s(out, &[3, 0, 0, TRACK, 0, 0, 0, 0, 0, 0]);
+        let (id, volume, width, height) = match track {
+            Track::Pictures(format) => (TRACK, 0, format.width, format.height),
+            Track::Sound(_) => (SOUND_TRACK, FULL_VOLUME, 0, 0),
+        };
+        put_u32s(out, &[3, 0, 0, id, 0, 0, 0, 0, 0, volume]);
         put_u32s(out, &UNITY_MATRIX);
-        put_u32s(
-            out,
-            &[
-                u32::from(format.width) << 16,
-                u32::from(format.height) << 16,
-            ],
-        );
+        put_u32s(out, &[u32::from(width) << 16, u32::from(height) << 16]);
     });
     put_box(out, b"mdia", |out| {
         put_box(out, b"mdhd", |out| {
@@ -70,12 +99,18 @@ fn put_track(out: &mut Vec<u8>, format: &VideoFormat) {
         });
         put_box(out, b"hdlr", |out| {
             put_u32s(out, &[0, 0]);
-            out.extend_from_slice(b"vide");
+            out.extend_from_slice(match track {
+                Track::Pictures(_) => b"vide",
+                Track::Sound(_) => b"soun",
+            });
             put_u32s(out, &[0, 0, 0]);
             out.extend_from_slice(b"camera\0");
         });
         put_box(out, b"minf", |out| {
-            put_box(out, b"vmhd", |out| put_u32s(out, &[1, 0, 0]));
+            match track {
+                Track::Pictures(_) => put_box(out, b"vmhd", |out| put_u32s(out, &[1, 0, 0])),
+                Track::Sound(_) => put_box(out, b"smhd", |out| put_u32s(out, &[0, 0])),
+            }
             put_box(out, b"dinf", |out| {
                 put_box(out, b"dref", |out| {
                     put_u32s(out, &[0, 1]);
@@ -86,7 +121,10 @@ fn put_track(out: &mut Vec<u8>, format: &VideoFormat) {
             put_box(out, b"stbl", |out| {
                 put_box(out, b"stsd", |out| {
                     put_u32s(out, &[0, 1]);
-                    out.extend_from_slice(&format.sample_entry);
+                    out.extend_from_slice(match track {
+                        Track::Pictures(format) => &format.sample_entry,
+                        Track::Sound(format) => &format.sample_entry,
+                    });
                 });
                 // The samples are in the parts, so these tables are empty.
                 put_box(out, b"stts", |out| put_u32s(out, &[0, 0]));
@@ -98,32 +136,58 @@ fn put_track(out: &mut Vec<u8>, format: &VideoFormat) {
     });
 }
 
-/// All of a part but its pictures: `moof`, and the header of an `mdat` of `media_bytes`.
-pub fn part_head(
-    sequence: u32,
-    decode_time_90k: u64,
-    samples: &[Sample],
-    media_bytes: u32,
-) -> Vec<u8> {
-    let count = u32::try_from(samples.len()).expect("a part holds a few dozen pictures");
-    let mut out = Vec::with_capacity(112 + samples.len() * 12);
-    let mut data_offset_at = 0;
+/// The sample entry of one channel of 16-bit FLAC ("Encapsulation of FLAC in ISO Base Media
+/// File Format", 3.3.2 and 3.3.4).
+pub fn flac_sample_entry(rate_hz: u32, stream_info: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(96);
+    put_box(&mut out, b"fLaC", |out| {
+        // Reserved; data reference 1; reserved; one channel, 16 bits; reserved; rate.
+        put_u32s(out, &[0, 1, 0, 0, 0x0001_0010, 0]);
+        // What does not fit is in the stream information alone.
+        put_u32s(out, &[if rate_hz > 0xffff { 0 } else { rate_hz << 16 }]);
+        put_box(out, b"dfLa", |out| {
+            put_u32s(out, &[0]);
+            out.extend_from_slice(stream_info);
+        });
+    });
+    out
+}
+
+/// What the header of a part tells.
+#[derive(Debug, Clone, Copy)]
+pub struct PartOutline<'a> {
+    /// Counts a channel's parts.
+    pub sequence: u32,
+    /// Of the first picture.
+    pub decode_time_90k: u64,
+    /// Every picture.
+    pub pictures: &'a [Sample],
+    /// Of the first frame of sound.
+    pub sound_time_90k: u64,
+    /// Every frame of sound; none is no sound.
+    pub sound: &'a [SoundSample],
+}
+
+/// All of a part but its pictures and sound: `moof`, and the header of an `mdat`. Gives where the
+/// decode time of the sound is as well, bytes from its start, if there is any.
+pub fn part_head(part: PartOutline<'_>) -> (Vec<u8>, Option<usize>) {
+    let lengths = |sizes: &mut dyn Iterator<Item = u32>| sizes.sum::<u32>();
+    let picture_bytes = lengths(&mut part.pictures.iter().map(|sample| sample.size_bytes));
+    let sound_bytes = lengths(&mut part.sound.iter().map(|sample| sample.size_bytes));
+    let capacity = 180 + part.pictures.len() * 12 + part.sound.len() * 8;
+    let mut out = Vec::with_capacity(capacity);
+    let mut sound_time_at = None;
+    let mut data_offsets = Vec::with_capacity(2);
     put_box(&mut out, b"moof", |out| {
-        put_box(out, b"mfhd", |out| put_u32s(out, &[0, sequence]));
+        put_box(out, b"mfhd", |out| put_u32s(out, &[0, part.sequence]));
         put_box(out, b"traf", |out| {
-            // Flag: offsets count from the start of moof.
-            put_box(out, b"tfhd", |out| put_u32s(out, &[0x02_0000, TRACK]));
-            put_box(out, b"tfdt", |out| {
-                put_u32s(out, &[0x0100_0000]);
-                debug_assert_eq!(out.len(), DECODE_TIME_OFFSET);
-                out.extend_from_slice(&decode_time_90k.to_be_bytes());
-            });
+            put_run_start(out, TRACK, part.decode_time_90k);
+            debug_assert_eq!(out.len(), DECODE_TIME_OFFSET + 8);
             put_box(out, b"trun", |out| {
-                // Flags: data offset; each sample's duration, size and flags.
-                put_u32s(out, &[0x0701, count]);
-                data_offset_at = out.len();
+                put_u32s(out, &[PICTURE_RUN, count(part.pictures.len())]);
+                data_offsets.push((out.len(), 0));
                 put_u32s(out, &[0]);
-                for sample in samples {
+                for sample in part.pictures {
                     let flags = if sample.is_idr {
                         FLAGS_IDR
                     } else {
@@ -133,12 +197,43 @@ pub fn part_head(
                 }
             });
         });
+        if part.sound.is_empty() {
+            return;
+        }
+        put_box(out, b"traf", |out| {
+            put_run_start(out, SOUND_TRACK, part.sound_time_90k);
+            sound_time_at = Some(out.len() - 8);
+            put_box(out, b"trun", |out| {
+                put_u32s(out, &[SOUND_RUN, count(part.sound.len())]);
+                data_offsets.push((out.len(), picture_bytes));
+                put_u32s(out, &[0]);
+                for sample in part.sound {
+                    put_u32s(out, &[sample.duration_90k, sample.size_bytes]);
+                }
+            });
+        });
     });
-    let data_offset = u32::try_from(out.len() + 8).expect("a header is short");
-    out[data_offset_at..data_offset_at + 4].copy_from_slice(&data_offset.to_be_bytes());
-    put_u32s(&mut out, &[media_bytes + 8]);
+    let media_at = count(out.len()) + 8;
+    for (place, offset) in data_offsets {
+        out[place..place + 4].copy_from_slice(&(media_at + offset).to_be_bytes());
+    }
+    put_u32s(&mut out, &[picture_bytes + sound_bytes + 8]);
     out.extend_from_slice(b"mdat");
-    out
+    (out, sound_time_at)
+}
+
+/// `tfhd` and `tfdt` of a track.
+fn put_run_start(out: &mut Vec<u8>, track: u32, decode_time_90k: u64) {
+    // Flag: offsets count from the start of moof.
+    put_box(out, b"tfhd", |out| put_u32s(out, &[0x02_0000, track]));
+    put_box(out, b"tfdt", |out| {
+        put_u32s(out, &[0x0100_0000]);
+        out.extend_from_slice(&decode_time_90k.to_be_bytes());
+    });
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).expect("a part has a few MiB at most")
 }
 
 fn put_u32s(out: &mut Vec<u8>, values: &[u32]) {
@@ -166,7 +261,7 @@ mod tests {
 
     #[test]
     fn another_parser_reads_the_initialization_segment() {
-        let bytes = init_segment(&test_format());
+        let bytes = init_segment(&test_format(), None);
         let mut rest = &bytes[..];
         let ftyp = Ftyp::decode(&mut rest).unwrap();
         assert_eq!(ftyp.major_brand.to_string(), "iso5");
@@ -197,7 +292,14 @@ mod tests {
                 is_idr: false,
             },
         ];
-        let mut bytes = part_head(7, u64::from(u32::MAX) + 1, &samples, 8);
+        let (mut bytes, sound_time_at) = part_head(PartOutline {
+            sequence: 7,
+            decode_time_90k: u64::from(u32::MAX) + 1,
+            pictures: &samples,
+            sound_time_90k: 0,
+            sound: &[],
+        });
+        assert_eq!(sound_time_at, None);
         let head_length = bytes.len();
         assert_eq!(
             bytes[DECODE_TIME_OFFSET..DECODE_TIME_OFFSET + 8],
@@ -225,5 +327,44 @@ mod tests {
         let mdat = mp4_atom::Mdat::decode(&mut rest).unwrap();
         assert_eq!(mdat.data, b"picturef");
         assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn another_parser_reads_sound_beside_pictures() {
+        let sound = SoundFormat::flac(8000);
+        let bytes = init_segment(&test_format(), Some(&sound));
+        let mut rest = &bytes[..];
+        Ftyp::decode(&mut rest).unwrap();
+        let moov = Moov::decode(&mut rest).unwrap();
+        assert_eq!(moov.trak[1].tkhd.track_id, SOUND_TRACK);
+        let Codec::Flac(entry) = &moov.trak[1].mdia.minf.stbl.stsd.codecs[0] else {
+            panic!("no fLaC entry");
+        };
+        assert_eq!(entry.audio.channel_count, 1);
+        assert_eq!(entry.audio.sample_rate.integer(), 8000);
+
+        let (mut bytes, sound_time_at) = part_head(PartOutline {
+            sequence: 1,
+            decode_time_90k: 5,
+            pictures: &[Sample {
+                duration_90k: 9000,
+                size_bytes: 5,
+                is_idr: true,
+            }],
+            sound_time_90k: 77,
+            sound: &[SoundSample {
+                duration_90k: 5760,
+                size_bytes: 3,
+            }],
+        });
+        let place = sound_time_at.unwrap();
+        assert_eq!(bytes[place..place + 8], 77_u64.to_be_bytes());
+        bytes.extend_from_slice(b"videosnd");
+        let moof = Moof::decode(&mut &bytes[..]).unwrap();
+        let run = &moof.traf[1].trun[0];
+        let from = usize::try_from(run.data_offset.unwrap()).unwrap();
+        assert_eq!(&bytes[from..], b"snd");
+        let frame = run.samples.iter().next().unwrap();
+        assert_eq!((frame.size, frame.duration), (Some(3), Some(5760)));
     }
 }

@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use sealgate_base::Clock;
 use sealgate_camera::CameraId;
-use sealgate_recorder_link::{CameraStatus, SessionState};
-use tokio::time::{Instant, timeout};
+use sealgate_recorder_link::{CameraStatus, Keeping, SessionState};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
-use crate::format::InitSegment;
+use crate::backoff::{Backoff, Failure};
+use crate::format::{InitSegment, SoundFormat};
+use crate::keeper::Keeper;
 use crate::live::LiveHub;
-use crate::part::{MAX_PICTURE_BYTES, Part, PartBuilder, TimedPicture};
-use crate::source::{Picture, Pictures, Source, SourceError};
+use crate::part::{MAX_PICTURE_BYTES, Part, PartBuilder, TimedPicture, ticks};
+use crate::sound::{Sound, SoundClock};
+use crate::source::{Frame, Picture, Pictures, Source, SourceError};
 use crate::timeline::Timeline;
-use crate::writer::{WriteJob, Writer};
 
 /// Longer without an answer, and the attempt has failed.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +27,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A session that gave pictures for this long was a success.
 const STEADY: Duration = Duration::from_secs(5);
+/// A larger frame of sound is left out: a packet has 64 KiB at most.
+const MAX_SOUND_BYTES: usize = 64 * 1024;
 /// How long a stopping camera waits for the disk to finish its file.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(1500);
 
@@ -88,6 +91,8 @@ impl ChannelView {
             frames: self.counters.frames.load(Ordering::Relaxed),
             recorded_bytes: self.counters.recorded_bytes.load(Ordering::Relaxed),
             newest_frame_utc_ms: (newest != 0).then_some(newest),
+            // The keeper knows.
+            keeping: Keeping::Nothing,
         }
     }
 
@@ -109,16 +114,28 @@ enum Ended {
     Failed(#[from] SourceError),
 }
 
+impl Ended {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Failed(error) => error.failure(),
+            Self::NoAnswer | Self::Silent | Self::ByCamera => Failure::Outage,
+        }
+    }
+}
+
 /// The work of one channel.
 pub struct Channel {
     view: Arc<ChannelView>,
     source: Arc<dyn Source>,
-    writer: Arc<Writer>,
+    keeper: Arc<Keeper>,
     clock: Arc<dyn Clock>,
     timeline: Timeline,
+    sound_clock: SoundClock,
+    sound: Option<SoundFormat>,
+    /// Decode time and arrival of the newest picture.
+    newest: Option<(u64, Instant)>,
     builder: PartBuilder,
     init: Option<Arc<InitSegment>>,
-    dropping_since_utc_ms: Option<i64>,
     backoff: Backoff,
     /// Of the current session.
     first_picture: Option<Instant>,
@@ -129,18 +146,20 @@ impl Channel {
     pub fn new(
         view: Arc<ChannelView>,
         source: Arc<dyn Source>,
-        writer: Arc<Writer>,
+        keeper: Arc<Keeper>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             view,
             source,
-            writer,
+            keeper,
             clock,
             timeline: Timeline::new(),
+            sound_clock: SoundClock::default(),
+            sound: None,
+            newest: None,
             builder: PartBuilder::new(),
             init: None,
-            dropping_since_utc_ms: None,
             backoff: Backoff::default(),
             first_picture: None,
         }
@@ -157,7 +176,7 @@ impl Channel {
                 ended = self.session() => ended,
             };
             drop(self.finish_session());
-            let wait = self.backoff.next(rand::random());
+            let wait = self.backoff.next(ended.failure(), rand::random());
             tracing::warn!(reason = %ended, retry_in_ms = wait.as_millis(), "the session is over");
             let until = Instant::now() + wait;
             self.view.set(Session::Waiting {
@@ -185,6 +204,8 @@ impl Channel {
             Ok(Ok(pictures)) => pictures,
         };
         self.timeline.start_session();
+        self.sound_clock.start_session();
+        self.sound = pictures.sound_format();
         // The format may have changed while we were away.
         self.init = None;
         self.first_picture = None;
@@ -192,13 +213,29 @@ impl Channel {
     }
 
     async fn take_pictures(&mut self, pictures: &mut dyn Pictures) -> Ended {
+        let mut deadline = Instant::now() + PICTURE_TIMEOUT;
         loop {
-            match timeout(PICTURE_TIMEOUT, pictures.next()).await {
+            match timeout_at(deadline, pictures.next()).await {
                 Err(_) => return Ended::Silent,
                 Ok(Err(error)) => return error.into(),
                 Ok(Ok(None)) => return Ended::ByCamera,
-                Ok(Ok(Some(picture))) => self.take(picture),
+                Ok(Ok(Some(Frame::Picture(picture)))) => {
+                    self.take(picture);
+                    deadline = Instant::now() + PICTURE_TIMEOUT;
+                }
+                Ok(Ok(Some(Frame::Sound(sound)))) => self.take_sound(sound),
             }
+        }
+    }
+
+    fn take_sound(&mut self, sound: Sound) {
+        let Some((time_90k, arrival)) = self.newest else {
+            return;
+        };
+        if self.init.is_some() && sound.data.len() <= MAX_SOUND_BYTES {
+            let now_90k = time_90k + ticks(arrival.elapsed());
+            let placed = self.sound_clock.place(sound, now_90k);
+            self.builder.push_sound(placed);
         }
     }
 
@@ -231,6 +268,7 @@ impl Channel {
         let decode_time_90k = self
             .timeline
             .decode_time_90k(picture.camera_90k, self.clock.monotonic());
+        self.newest = Some((decode_time_90k, Instant::now()));
         if let Some(format) = picture.new_format
             && self.init.as_ref().is_none_or(|init| init.format != format)
         {
@@ -243,7 +281,7 @@ impl Channel {
                 height = format.height,
                 "recording"
             );
-            let init = Arc::new(InitSegment::new(format));
+            let init = Arc::new(InitSegment::with_sound(format, self.sound.clone()));
             self.view.live.set_init(&init);
             self.init = Some(init);
         }
@@ -254,7 +292,7 @@ impl Channel {
         if first {
             self.view.set(Session::Recording);
         }
-        let part = self.builder.push(&TimedPicture {
+        let part = self.builder.push(TimedPicture {
             data: picture.data,
             decode_time_90k,
             is_idr: picture.is_idr,
@@ -269,24 +307,7 @@ impl Channel {
         let Some(init) = &self.init else { return };
         let part = Arc::new(part);
         self.view.live.publish(&part);
-        if self.dropping_since_utc_ms.is_some() && !part.starts_with_idr {
-            return;
-        }
-        let job = WriteJob {
-            camera: self.view.camera,
-            init: Arc::clone(init),
-            gap_since_utc_ms: self.dropping_since_utc_ms,
-            recorded_bytes: Arc::clone(&self.view.counters.recorded_bytes),
-            part: Arc::clone(&part),
-        };
-        match self.writer.try_write(job) {
-            Ok(()) => self.dropping_since_utc_ms = None,
-            Err(_) if self.dropping_since_utc_ms.is_some() => {}
-            Err(error) => {
-                tracing::error!(%error, "video is lost until the next IDR");
-                self.dropping_since_utc_ms = Some(part.utc_ms);
-            }
-        }
+        self.keeper.take(init, &part);
     }
 
     fn finish_session(&mut self) -> tokio::sync::oneshot::Receiver<()> {
@@ -294,6 +315,6 @@ impl Channel {
             self.hand_on(part);
         }
         self.view.live.forget_group();
-        self.writer.close(self.view.camera)
+        self.keeper.end_session()
     }
 }

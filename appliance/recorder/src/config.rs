@@ -1,10 +1,12 @@
 //! The configuration file: read and checked once, at the start.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::disk::{DiskSettings, Initialize};
 use crate::recorder::Settings;
 
 /// The configuration file, with every key's default, unit and range.
@@ -12,6 +14,10 @@ pub const TEMPLATE: &str = include_str!("../recorder.toml");
 
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 const FILE_DURATION_S: std::ops::RangeInclusive<u64> = 60..=300;
+/// The name of the disk that holds `recordings_folder`.
+const FIRST_DISK: &str = "internal";
+/// Disks besides the first, at most.
+const MAX_DISKS: usize = 16;
 const MIN_FREE_BYTES: std::ops::RangeInclusive<u64> = (64 << 20)..=(1 << 40);
 
 /// What the file says.
@@ -20,6 +26,8 @@ const MIN_FREE_BYTES: std::ops::RangeInclusive<u64> = (64 << 20)..=(1 << 40);
 pub struct Config {
     /// Where recordings go.
     pub recordings_folder: PathBuf,
+    /// Further disks.
+    pub disks: Vec<DiskConfig>,
     /// The index of recordings.
     pub index_file: PathBuf,
     /// Where the supervisor asks.
@@ -32,10 +40,24 @@ pub struct Config {
     pub log: String,
 }
 
+/// A further disk.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskConfig {
+    /// For people.
+    pub name: String,
+    /// Its recordings folder.
+    pub path: PathBuf,
+    /// Whether it may be made a disk of recordings.
+    #[serde(default)]
+    pub initialize: bool,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             recordings_folder: "/var/lib/sealgate-recorder/recordings".into(),
+            disks: Vec::new(),
             index_file: "/var/lib/sealgate-recorder/index.db".into(),
             socket: "/run/sealgate/recorder.sock".into(),
             min_free_bytes: 1 << 30,
@@ -66,6 +88,11 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    /// The disks can't be told apart.
+    #[error(
+        "the configuration's disks must be {MAX_DISKS} at most, with names and absolute paths of their own"
+    )]
+    Disks,
     /// A value is out of its range.
     #[error("the configuration's {key} is from {from} to {to}, and {found} is not")]
     Range {
@@ -120,17 +147,46 @@ impl Config {
                 });
             }
         }
+        let mut names = HashSet::from([FIRST_DISK]);
+        let mut paths = HashSet::from([self.recordings_folder.as_path()]);
+        let told_apart = |disk: &'_ DiskConfig| disk.path.is_absolute() && !disk.name.is_empty();
+        for disk in &self.disks {
+            let is_new = names.insert(&disk.name) && paths.insert(&disk.path);
+            if !is_new || !told_apart(disk) || self.disks.len() > MAX_DISKS {
+                return Err(ConfigError::Disks);
+            }
+        }
         Ok(self)
     }
 
     /// What the recorder itself needs of it.
     pub fn settings(&self) -> Settings {
         Settings {
-            recordings_folder: self.recordings_folder.clone(),
+            disks: self.disk_settings(),
             index_file: self.index_file.clone(),
             min_free_bytes: self.min_free_bytes,
             max_file_duration: Duration::from_secs(self.max_file_duration_s),
         }
+    }
+}
+
+impl Config {
+    fn disk_settings(&self) -> Vec<DiskSettings> {
+        let first = DiskSettings {
+            name: FIRST_DISK.to_owned(),
+            folder: self.recordings_folder.clone(),
+            initialize: Initialize::Always,
+        };
+        let further = self.disks.iter().map(|disk| DiskSettings {
+            name: disk.name.clone(),
+            folder: disk.path.clone(),
+            initialize: if disk.initialize {
+                Initialize::OwnFileSystem
+            } else {
+                Initialize::Never
+            },
+        });
+        std::iter::once(first).chain(further).collect()
     }
 }
 
@@ -151,7 +207,38 @@ mod tests {
         assert_eq!(read("").unwrap(), Config::default());
         assert!(Config::default().check().is_ok());
         let keys = TEMPLATE.lines().filter(|line| line.contains(" = ")).count();
-        assert_eq!(keys, 6, "the template names every key");
+        assert_eq!(keys, 6 + 3, "the template names every key");
+    }
+
+    #[test]
+    fn further_disks_are_named_and_elsewhere() {
+        let disk =
+            |name: &str, path: &str| format!("[[disks]]\nname = {name:?}\npath = {path:?}\n");
+        let two = disk("second", "/media/2") + &disk("third", "/media/3") + "initialize = true";
+        let settings = read(&two).unwrap().settings();
+        let found: Vec<_> = settings
+            .disks
+            .iter()
+            .map(|disk| (disk.name.as_str(), disk.initialize))
+            .collect();
+        let expected = [
+            ("internal", Initialize::Always),
+            ("second", Initialize::Never),
+            ("third", Initialize::OwnFileSystem),
+        ];
+        assert_eq!(found, expected);
+        for text in [
+            disk("second", "media"),
+            disk("", "/media/2"),
+            disk("internal", "/media/2"),
+            disk("second", "/var/lib/sealgate-recorder/recordings"),
+            disk("second", "/media/2") + &disk("third", "/media/2"),
+            (0..17)
+                .map(|n| disk(&format!("{n}"), &format!("/media/{n}")))
+                .collect(),
+        ] {
+            assert!(matches!(read(&text), Err(ConfigError::Disks)), "{text}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! What the pictures of a stream look like.
+//! What the pictures of a stream look like, and what its sound is.
 
 use bytes::Bytes;
 
-use crate::boxes;
+use crate::{boxes, flac};
 
 /// Codec and size of a stream, as of its newest parameter sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,25 +17,61 @@ pub struct VideoFormat {
     pub height: u16,
 }
 
-/// An initialization segment, and the format it was made of.
+/// The sound beside the pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoundFormat {
+    /// For example `mp4a.40.2` (RFC 6381) or `flac`.
+    pub codec: String,
+    /// The finished sample entry box.
+    pub sample_entry: Vec<u8>,
+}
+
+impl SoundFormat {
+    /// One channel of 16-bit FLAC in the blocks of [`flac`].
+    pub fn flac(rate_hz: u32) -> Self {
+        Self {
+            codec: "flac".into(),
+            sample_entry: boxes::flac_sample_entry(rate_hz, &flac::stream_info(rate_hz)),
+        }
+    }
+}
+
+/// An initialization segment, and the formats it was made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitSegment {
     /// Codec and size.
     pub format: VideoFormat,
+    /// The sound, if there is any.
+    pub sound: Option<SoundFormat>,
     /// The `ftyp` and `moov` boxes.
     pub bytes: Bytes,
 }
 
 impl InitSegment {
-    /// The segment that announces this format.
+    /// The segment that announces this format, without sound.
     pub fn new(format: VideoFormat) -> Self {
-        let bytes = boxes::init_segment(&format).into();
-        Self { format, bytes }
+        Self::with_sound(format, None)
     }
 
-    /// For example `video/mp4; codecs="avc1.42C01E"`.
+    /// The segment that announces pictures and perhaps sound.
+    pub fn with_sound(format: VideoFormat, sound: Option<SoundFormat>) -> Self {
+        let bytes = boxes::init_segment(&format, sound.as_ref()).into();
+        Self {
+            format,
+            sound,
+            bytes,
+        }
+    }
+
+    /// For example `video/mp4; codecs="avc1.42C01E, flac"`.
     pub fn mime_type(&self) -> String {
-        format!("video/mp4; codecs=\"{}\"", self.format.codec)
+        match &self.sound {
+            None => format!("video/mp4; codecs=\"{}\"", self.format.codec),
+            Some(sound) => format!(
+                "video/mp4; codecs=\"{}, {}\"",
+                self.format.codec, sound.codec
+            ),
+        }
     }
 }
 

@@ -1,22 +1,21 @@
 //! The index of recordings: what the files say, in a form that can be asked quickly.
 //!
-//! Invariant: the files are the truth. A lost or damaged index is made anew from them; only
-//! the list of gaps is then lost.
+//! Invariant: the files are the truth. A lost or damaged index is made anew from them; the
+//! causes of gaps and the rules of cameras that are no longer recorded are then lost.
 
-use std::collections::HashMap;
+mod events;
+mod recordings;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use sealgate_camera::CameraId;
-use sealgate_recorder_link::Recording;
+use rusqlite::Connection;
 
-use crate::layout;
-use crate::part::ms;
-use crate::scan;
+pub use recordings::{Found, Oldest};
 
-const SCHEMA_VERSION: i64 = 1;
-const SCHEMA: &str = "
+/// Each brings the schema one version further; the first makes version 1.
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE recording (
         id INTEGER PRIMARY KEY,
         -- Path below the recordings folder.
@@ -32,7 +31,7 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE INDEX recording_start ON recording (start_utc_ms);
     CREATE INDEX recording_camera_start ON recording (camera, start_utc_ms);
-    -- Video that arrived and was not written.
+    -- Video that was not written.
     CREATE TABLE gap (
         id INTEGER PRIMARY KEY,
         camera TEXT NOT NULL,
@@ -41,9 +40,57 @@ const SCHEMA: &str = "
         end_utc_ms INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX gap_camera_start ON gap (camera, start_utc_ms);
-";
-/// More gaps than this are of no interest to anyone.
-const MAX_GAPS: i64 = 10_000;
+    ",
+    // Several disks. Recordings are listed anew from the files.
+    "
+    DROP TABLE recording;
+    CREATE TABLE disk (
+        id INTEGER PRIMARY KEY,
+        -- What its marker file says.
+        marker TEXT NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE recording (
+        id INTEGER PRIMARY KEY,
+        disk INTEGER NOT NULL REFERENCES disk (id),
+        -- Path below the disk's recordings folder.
+        file TEXT NOT NULL,
+        -- As in file names: 02000000000a-1.
+        camera TEXT NOT NULL,
+        -- Arrival of its first picture, milliseconds since the Unix epoch.
+        start_utc_ms INTEGER NOT NULL,
+        duration_ms INTEGER NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        -- 1 while it is being written: duration and size are then not yet right.
+        growing INTEGER NOT NULL,
+        UNIQUE (disk, file)
+    ) STRICT;
+    CREATE INDEX recording_disk_start ON recording (disk, start_utc_ms);
+    CREATE INDEX recording_camera_start ON recording (camera, start_utc_ms);
+    -- disk, camera or plan.
+    ALTER TABLE gap ADD COLUMN cause TEXT NOT NULL DEFAULT 'disk';
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY,
+        camera TEXT NOT NULL,
+        -- motion.
+        kind TEXT NOT NULL,
+        -- Milliseconds since the Unix epoch; the end is its last sign while it lasts.
+        start_utc_ms INTEGER NOT NULL,
+        end_utc_ms INTEGER NOT NULL,
+        UNIQUE (camera, kind, start_utc_ms)
+    ) STRICT;
+    -- For how long recordings are kept; null for as long as there is room.
+    CREATE TABLE rule (
+        camera TEXT PRIMARY KEY,
+        max_age_s INTEGER,
+        max_bytes INTEGER
+    ) STRICT;
+    ",
+];
+const SCHEMA_VERSION: i64 = 2;
+
+/// A disk as the index knows it, whatever it is called now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DiskNumber(i64);
 
 /// The index failed.
 #[derive(Debug, thiserror::Error)]
@@ -149,217 +196,32 @@ impl Index {
         if found > SCHEMA_VERSION {
             return Err(IndexError::Newer { found });
         }
-        if found == 0 {
+        let missing = MIGRATIONS.iter().zip(1_i64..);
+        for (migration, version) in missing.filter(|(_, version)| *version > found) {
             sql.execute_batch(&format!(
-                "BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                "BEGIN; {migration} PRAGMA user_version = {version}; COMMIT;"
             ))
             .map_err(failed("be set up"))?;
         }
         Ok(index)
     }
 
-    /// Makes the index say what the files say: torn files are mended, new ones added, lost
-    /// ones forgotten. Only files whose size the index does not know are read.
-    ///
-    /// # Errors
-    /// SQL only; a file that can't be read is logged and left out.
-    pub fn reconcile(&mut self, folder: &Path) -> Result<(), IndexError> {
-        let known = self.sizes()?;
-        let files = layout::recordings(folder);
-        let transaction = self.sql.transaction().map_err(failed("begin"))?;
-        {
-            let mut insert = transaction
-                .prepare(
-                    "INSERT INTO recording
-                         (file, camera, start_utc_ms, duration_ms, size_bytes, growing)
-                     VALUES (?1, ?2, ?3, ?4, ?5, 0)
-                     ON CONFLICT (file) DO UPDATE SET
-                         duration_ms = excluded.duration_ms, size_bytes = excluded.size_bytes,
-                         growing = 0",
-                )
-                .map_err(failed("prepare"))?;
-            let mut delete = transaction
-                .prepare("DELETE FROM recording WHERE file = ?1")
-                .map_err(failed("prepare"))?;
-            let mut gone = known.clone();
-            for file in files {
-                gone.remove(&file);
-                let path = folder.join(&file);
-                let size = path.metadata().map(|data| data.len()).ok();
-                if size.is_some() && size == known.get(&file).copied().flatten() {
-                    continue;
-                }
-                let Some((camera, start_utc_ms)) = layout::parse_file_name(&file) else {
-                    continue;
-                };
-                match scan::mend(&path) {
-                    Ok(Some(outline)) => {
-                        insert
-                            .execute(params![
-                                file,
-                                camera.to_string(),
-                                start_utc_ms,
-                                integer(ms(outline.duration_90k)),
-                                integer(outline.file_bytes)
-                            ])
-                            .map_err(failed("add a recording"))?;
-                    }
-                    Ok(None) => {
-                        delete.execute([&file]).map_err(failed("forget"))?;
-                    }
-                    Err(error) => tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "a recording is left out"
-                    ),
-                }
-            }
-            for file in gone.keys() {
-                delete.execute([file]).map_err(failed("forget"))?;
-            }
-        }
-        transaction.commit().map_err(failed("commit"))
-    }
-
-    /// Each file's size, or `None` where it was still growing.
-    fn sizes(&self) -> Result<HashMap<String, Option<u64>>, IndexError> {
-        let mut statement = self
-            .sql
-            .prepare("SELECT file, CASE growing WHEN 0 THEN size_bytes END FROM recording")
-            .map_err(failed("prepare"))?;
-        let rows = statement
-            .query_map([], |row| {
-                Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.map(natural)))
-            })
-            .map_err(failed("be read"))?;
-        rows.collect::<Result<_, _>>().map_err(failed("be read"))
-    }
-
-    /// A recording begins.
+    /// The number of the disk with this marker; a new one if it was never seen.
     ///
     /// # Errors
     /// SQL.
-    pub fn begin(&self, camera: CameraId, file: &str, start_utc_ms: i64) -> Result<(), IndexError> {
-        self.sql
-            .prepare_cached(
-                "INSERT INTO recording
-                     (file, camera, start_utc_ms, duration_ms, size_bytes, growing)
-                 VALUES (?1, ?2, ?3, 0, 0, 1)",
-            )
-            .and_then(|mut sql| sql.execute(params![file, camera.to_string(), start_utc_ms]))
-            .map_err(failed("add a recording"))?;
-        Ok(())
-    }
-
-    /// A recording is finished.
-    ///
-    /// # Errors
-    /// SQL.
-    pub fn finish(&self, file: &str, duration_ms: u64, size_bytes: u64) -> Result<(), IndexError> {
-        self.sql
-            .prepare_cached(
-                "UPDATE recording SET duration_ms = ?2, size_bytes = ?3, growing = 0
-                 WHERE file = ?1",
-            )
-            .and_then(|mut sql| {
-                sql.execute(params![file, integer(duration_ms), integer(size_bytes)])
-            })
-            .map_err(failed("finish a recording"))?;
-        Ok(())
-    }
-
-    /// A recording is gone.
-    ///
-    /// # Errors
-    /// SQL.
-    pub fn forget(&self, file: &str) -> Result<(), IndexError> {
-        self.sql
-            .execute("DELETE FROM recording WHERE file = ?1", [file])
-            .map_err(failed("forget a recording"))?;
-        Ok(())
-    }
-
-    /// Video of a camera was not written.
-    ///
-    /// # Errors
-    /// SQL.
-    pub fn add_gap(
-        &self,
-        camera: CameraId,
-        start_utc_ms: i64,
-        end_utc_ms: i64,
-    ) -> Result<(), IndexError> {
+    pub fn disk(&self, marker: &str) -> Result<DiskNumber, IndexError> {
         self.sql
             .execute(
-                "INSERT INTO gap (camera, start_utc_ms, end_utc_ms) VALUES (?1, ?2, ?3)",
-                params![camera.to_string(), start_utc_ms, end_utc_ms],
+                "INSERT INTO disk (marker) VALUES (?1) ON CONFLICT DO NOTHING",
+                [marker],
             )
             .and_then(|_| {
-                self.sql.execute(
-                    "DELETE FROM gap WHERE id <= (SELECT max(id) FROM gap) - ?1",
-                    [MAX_GAPS],
-                )
+                let select = "SELECT id FROM disk WHERE marker = ?1";
+                self.sql.query_row(select, [marker], |row| row.get(0))
             })
-            .map_err(failed("note a gap"))?;
-        Ok(())
-    }
-
-    /// The gaps of one camera, as (start, end) in milliseconds since the Unix epoch, oldest first.
-    ///
-    /// # Errors
-    /// SQL.
-    pub fn gaps(&self, camera: CameraId) -> Result<Vec<(i64, i64)>, IndexError> {
-        let mut statement = self
-            .sql
-            .prepare("SELECT start_utc_ms, end_utc_ms FROM gap WHERE camera = ?1 ORDER BY id")
-            .map_err(failed("prepare"))?;
-        let rows = statement
-            .query_map([camera.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .map_err(failed("be read"))?;
-        rows.collect::<Result<_, _>>().map_err(failed("be read"))
-    }
-
-    /// The newest recordings of one camera, or of all; newest first.
-    ///
-    /// # Errors
-    /// SQL.
-    pub fn newest(
-        &self,
-        camera: Option<CameraId>,
-        limit: u32,
-    ) -> Result<Vec<Recording>, IndexError> {
-        const COLUMNS: &str = "file, camera, start_utc_ms, duration_ms, size_bytes, growing";
-        let camera = camera.map(|camera| camera.to_string());
-        let condition = if camera.is_some() {
-            "camera = ?2"
-        } else {
-            "?2 IS NULL"
-        };
-        let mut statement = self
-            .sql
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM recording WHERE {condition}
-                 ORDER BY start_utc_ms DESC, id DESC LIMIT ?1"
-            ))
-            .map_err(failed("prepare"))?;
-        let rows = statement
-            .query_map(params![limit, camera], recording)
-            .map_err(failed("be read"))?;
-        rows.collect::<Result<_, _>>().map_err(failed("be read"))
-    }
-
-    /// The path of the oldest finished recording.
-    ///
-    /// # Errors
-    /// SQL.
-    pub fn oldest_finished(&self) -> Result<Option<String>, IndexError> {
-        self.sql
-            .query_row(
-                "SELECT file FROM recording WHERE growing = 0 ORDER BY start_utc_ms, id LIMIT 1",
-                [],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(failed("be read"))
+            .map(DiskNumber)
+            .map_err(failed("know a disk"))
     }
 }
 
@@ -370,21 +232,6 @@ fn integer(value: u64) -> i64 {
 
 fn natural(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
-}
-
-fn recording(row: &Row<'_>) -> rusqlite::Result<Recording> {
-    let camera: String = row.get(1)?;
-    Ok(Recording {
-        file: row.get(0)?,
-        camera: camera.parse().map_err(|error| {
-            let kind = rusqlite::types::Type::Text;
-            rusqlite::Error::FromSqlConversionFailure(1, kind, Box::new(error))
-        })?,
-        start_utc_ms: row.get(2)?,
-        duration_ms: natural(row.get(3)?),
-        size_bytes: natural(row.get(4)?),
-        growing: row.get(5)?,
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Live video: parts for whoever watches, never waiting for any of them.
 //!
-//! A viewer starts with the current group of pictures, so it shows something at once. One that
-//! does not keep up loses what it has not fetched but the newest group; its parts are
+//! A viewer starts with the current group of pictures, so it shows something at once. The group
+//! is kept only while somebody watches; the first viewer gets it from the recording
+//! ([`crate::group`]), or waits for the next IDR. One that does not keep up loses what it has not fetched but the newest group; its parts are
 //! numbered anew from 0 without holes, so a player never finds a gap it would stop at.
 
 use std::collections::VecDeque;
@@ -36,6 +37,8 @@ struct HubState {
     group: Vec<Arc<Part>>,
     group_bytes: usize,
     viewers: Vec<Weak<Queue>>,
+    /// Of the newest part, if its group goes on.
+    newest_sequence: Option<u32>,
     closed: bool,
 }
 
@@ -59,8 +62,13 @@ impl LiveHub {
     /// Hands one part to every viewer.
     pub fn publish(&self, part: &Arc<Part>) {
         let mut state = lock(&self.state);
-        if part.starts_with_idr {
+        state.viewers.retain(|viewer| viewer.strong_count() > 0);
+        if part.starts_with_idr || state.viewers.is_empty() {
             state.forget_group();
+        }
+        state.newest_sequence = Some(part.sequence);
+        if state.viewers.is_empty() {
+            return;
         }
         let continues = part.starts_with_idr || !state.group.is_empty();
         if continues && state.group_bytes + part.len() <= MAX_GROUP_BYTES {
@@ -68,6 +76,7 @@ impl LiveHub {
             state.group.push(Arc::clone(part));
         } else {
             state.forget_group();
+            state.newest_sequence = Some(part.sequence);
         }
         state.each_viewer(|queue| queue.push_part(part));
     }
@@ -84,6 +93,12 @@ impl LiveHub {
         let mut state = lock(&self.state);
         state.closed = true;
         state.each_viewer(Queue::close);
+    }
+
+    /// Somebody watches.
+    pub fn has_viewers(&self) -> bool {
+        let state = lock(&self.state);
+        state.viewers.iter().any(|viewer| viewer.strong_count() > 0)
     }
 
     /// One more viewer.
@@ -103,6 +118,10 @@ impl LiveHub {
         for part in &state.group {
             queue.push_part(part);
         }
+        let missing = state.newest_sequence.filter(|_| state.group.is_empty());
+        if missing.is_some() {
+            queue.await_group();
+        }
         if state.closed {
             queue.close();
         }
@@ -110,6 +129,7 @@ impl LiveHub {
         Ok(Viewer {
             queue,
             next_time_90k: 0,
+            missing,
         })
     }
 }
@@ -118,6 +138,7 @@ impl HubState {
     fn forget_group(&mut self) {
         self.group.clear();
         self.group_bytes = 0;
+        self.newest_sequence = None;
     }
 
     fn each_viewer(&mut self, action: impl Fn(&Queue)) {
@@ -144,6 +165,8 @@ struct QueueState {
     parts: VecDeque<Arc<Part>>,
     bytes: usize,
     needs_idr: bool,
+    /// What comes before the queue is being read from the disk.
+    awaits_group: bool,
     closed: bool,
 }
 
@@ -154,6 +177,7 @@ impl Default for QueueState {
             parts: VecDeque::new(),
             bytes: 0,
             needs_idr: true,
+            awaits_group: false,
             closed: false,
         }
     }
@@ -186,7 +210,35 @@ impl Queue {
     }
 
     fn await_idr(&self) {
-        lock(&self.state).needs_idr = true;
+        let mut state = lock(&self.state);
+        state.needs_idr = true;
+        if state.awaits_group {
+            state.clear();
+        }
+    }
+
+    fn await_group(&self) {
+        let mut state = lock(&self.state);
+        state.awaits_group = true;
+        state.needs_idr = false;
+    }
+
+    fn give_group(&self, group: Option<Vec<Part>>) {
+        let mut state = lock(&self.state);
+        if !std::mem::take(&mut state.awaits_group) {
+            return;
+        }
+        if let Some(group) = group {
+            for part in group.into_iter().rev() {
+                state.bytes += part.len();
+                state.parts.push_front(Arc::new(part));
+            }
+        } else if state.parts.iter().any(|part| part.starts_with_idr) {
+            state.skip_to_newest_idr();
+        } else {
+            state.clear();
+        }
+        self.changed.notify_one();
     }
 
     fn close(&self) {
@@ -200,11 +252,13 @@ impl QueueState {
         self.parts.clear();
         self.bytes = 0;
         self.needs_idr = true;
+        self.awaits_group = false;
     }
 
     fn skip_to_newest_idr(&mut self) {
         let newest = self.parts.iter().rposition(|part| part.starts_with_idr);
         if let Some(newest) = newest {
+            self.awaits_group = false;
             for part in self.parts.drain(..newest) {
                 self.bytes -= part.len();
             }
@@ -217,9 +271,23 @@ impl QueueState {
 pub struct Viewer {
     queue: Arc<Queue>,
     next_time_90k: u64,
+    missing: Option<u32>,
 }
 
 impl Viewer {
+    /// The sequence number of the newest part before what this viewer gets: someone must
+    /// [give it](Self::give_group) that part's group.
+    pub fn missing(&self) -> Option<u32> {
+        self.missing
+    }
+
+    /// The group up to the [missing](Self::missing) part; without it the viewer waits for the next
+    /// IDR.
+    pub fn give_group(&mut self, group: Option<Vec<Part>>) {
+        self.missing = None;
+        self.queue.give_group(group);
+    }
+
     /// The next frame, or `None` when the camera is no longer desired. Safe to cancel.
     pub async fn next(&mut self) -> Option<LiveFrame> {
         loop {
@@ -243,13 +311,18 @@ impl Viewer {
                     bytes: init.bytes.clone(),
                 }));
             }
+            if state.awaits_group {
+                return None;
+            }
             let part = state.parts.pop_front()?;
             state.bytes -= part.len();
             part
         };
         let mut bytes = BytesMut::with_capacity(part.len());
         bytes.extend_from_slice(&part.head_at(self.next_time_90k));
-        bytes.extend_from_slice(part.body());
+        for piece in part.media() {
+            bytes.extend_from_slice(piece);
+        }
         self.next_time_90k += part.duration_90k;
         Some(Some(LiveFrame::Part {
             bytes: bytes.freeze(),
@@ -277,7 +350,7 @@ mod tests {
     fn parts(pictures: u64) -> Vec<Arc<Part>> {
         let mut builder = PartBuilder::new();
         (0..=pictures)
-            .filter_map(|count| builder.push(&test_picture(count, 100)))
+            .filter_map(|count| builder.push(test_picture(count, 100)))
             .map(Arc::new)
             .collect()
     }
@@ -312,15 +385,80 @@ mod tests {
     fn starts_at_once_with_the_current_group() {
         let hub = LiveHub::default();
         hub.set_init(&init());
+        // Somebody watches already, so the group is kept.
+        let _first = hub.subscribe().unwrap();
         for part in &parts(30) {
             hub.publish(part);
         }
         let mut viewer = hub.subscribe().unwrap();
+        assert_eq!(viewer.missing(), None);
         let Some(LiveFrame::Init { mime_type, .. }) = next(&mut viewer) else {
             panic!("the initialization segment comes first");
         };
         assert_eq!(mime_type, "video/mp4; codecs=\"avc1.42C01E\"");
         assert_eq!(drain(&mut viewer), [(true, 0, 2000), (false, 45_000, 2500)]);
+    }
+
+    /// The first viewer, after seven parts of which two are of the newest group.
+    fn first_viewer(hub: &LiveHub, parts: &[Arc<Part>]) -> Viewer {
+        hub.set_init(&init());
+        for part in &parts[..6] {
+            hub.publish(part);
+        }
+        let mut viewer = hub.subscribe().unwrap();
+        assert_eq!(viewer.missing(), Some(6));
+        assert!(lock(&hub.state).group.is_empty(), "nobody watched");
+        assert!(matches!(next(&mut viewer), Some(LiveFrame::Init { .. })));
+        hub.publish(&parts[6]);
+        assert_eq!(drain(&mut viewer), [], "the group comes first");
+        viewer
+    }
+
+    fn own(parts: &[Arc<Part>]) -> Vec<Part> {
+        let copy = |part: &Arc<Part>| {
+            let mut bytes = part.head_at(part.decode_time_90k).to_vec();
+            bytes.extend(part.media().concat());
+            Part::parse(bytes.into(), part.utc_ms).unwrap()
+        };
+        parts.iter().map(copy).collect()
+    }
+
+    #[test]
+    fn the_first_viewer_gets_the_group_from_elsewhere() {
+        let parts = parts(60);
+        let hub = LiveHub::default();
+        let mut viewer = first_viewer(&hub, &parts);
+        viewer.give_group(Some(own(&parts[4..6])));
+        assert_eq!(
+            drain(&mut viewer),
+            [
+                (true, 0, 2000),
+                (false, 45_000, 2500),
+                (false, 90_000, 3000)
+            ]
+        );
+        hub.publish(&parts[7]);
+        assert_eq!(drain(&mut viewer), [(false, 135_000, 3500)]);
+    }
+
+    #[test]
+    fn a_group_that_is_not_found_or_comes_too_late_is_no_hole() {
+        let parts = parts(60);
+        let hub = LiveHub::default();
+        let mut viewer = first_viewer(&hub, &parts);
+        viewer.give_group(None);
+        hub.publish(&parts[7]);
+        assert_eq!(drain(&mut viewer), []);
+        hub.publish(&parts[8]);
+        assert_eq!(drain(&mut viewer), [(true, 0, 4000)]);
+
+        let hub = LiveHub::default();
+        let mut viewer = first_viewer(&hub, &parts);
+        hub.forget_group();
+        viewer.give_group(Some(own(&parts[4..6])));
+        assert_eq!(drain(&mut viewer), []);
+        hub.publish(&parts[8]);
+        assert_eq!(drain(&mut viewer), [(true, 0, 4000)]);
     }
 
     #[test]
@@ -354,7 +492,7 @@ mod tests {
         for count in 0..2000 {
             let mut picture = test_picture(count, 100_000);
             picture.is_idr = count == 0;
-            if let Some(part) = builder.push(&picture) {
+            if let Some(part) = builder.push(picture) {
                 hub.publish(&Arc::new(part));
             }
         }

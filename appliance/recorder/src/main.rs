@@ -34,7 +34,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let recorder = Arc::new(Recorder::start(
         config.settings(),
         Arc::new(SystemClock::new()),
-        Box::new(|stream| Arc::new(RtspSource::new(stream.clone()))),
+        Box::new(|stream| Arc::new(RtspSource::new(stream))),
     )?);
     let server = Server::bind(&config.socket)?;
     service::ready();

@@ -1,16 +1,20 @@
-//! Pictures become parts: one `moof` and `mdat` each, for the disk and for viewers alike.
+//! Pictures and sound become parts: one `moof` and `mdat` each, for the disk and for viewers
+//! alike.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::boxes::{self, Sample, TIMESCALE};
+use crate::boxes::{self, PartOutline, Sample, SoundSample, TIMESCALE};
+use crate::scan;
 
 /// A part ends before it holds more video than this: viewers wait for it. Seldom more than
 /// two writes a second and camera, into the page cache.
 const LONGEST_PART_90K: u64 = TIMESCALE as u64 / 2;
 /// A part ends before it holds more bytes than this, unless one picture alone does.
 const LARGEST_PART_BYTES: usize = 128 * 1024;
+/// Sound is taken into a full part up to this many bytes: 2 Mbit/s for half a second.
+const LARGEST_SOUND_BYTES: usize = 128 * 1024;
 /// A part ends after this many pictures, so that a flood of tiny ones has short headers.
 const MOST_PICTURES: usize = 250;
 /// A larger picture is no picture: an 8K key frame is far smaller. Callers leave it out.
@@ -29,11 +33,33 @@ pub struct TimedPicture {
     pub utc_ms: i64,
 }
 
+/// One frame of sound with its place in time.
+#[derive(Debug, Clone)]
+pub struct TimedSound {
+    /// As the sample entry says.
+    pub data: Bytes,
+    /// On the pictures' timeline.
+    pub time_90k: u64,
+    /// How long it lasts.
+    pub duration_90k: u32,
+}
+
+/// Where the time of a part's sound is in its header, and that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SoundPlace {
+    offset: usize,
+    time_90k: u64,
+}
+
 /// Half a second of video or less, finished.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
     head: Bytes,
-    body: Bytes,
+    media: Vec<Bytes>,
+    media_bytes: usize,
+    sound: Option<SoundPlace>,
+    /// Counts the channel's parts.
+    pub sequence: u32,
     /// Of its first picture, on the camera's timeline.
     pub decode_time_90k: u64,
     /// To the first picture of the next part.
@@ -47,7 +73,7 @@ pub struct Part {
 impl Part {
     /// Length, bytes.
     pub fn len(&self) -> usize {
-        self.head.len() + self.body.len()
+        self.head.len() + self.media_bytes
     }
 
     /// Never: a part has a header.
@@ -60,12 +86,39 @@ impl Part {
         let mut head = BytesMut::from(&self.head[..]);
         let place = boxes::DECODE_TIME_OFFSET..boxes::DECODE_TIME_OFFSET + 8;
         head[place].copy_from_slice(&decode_time_90k.to_be_bytes());
+        if let Some(sound) = self.sound {
+            // The first frame may have begun before the first picture of all.
+            let time_90k = (sound.time_90k + decode_time_90k).saturating_sub(self.decode_time_90k);
+            let place = sound.offset..sound.offset + 8;
+            head[place].copy_from_slice(&time_90k.to_be_bytes());
+        }
         head
     }
 
-    /// What follows the header: the pictures.
-    pub fn body(&self) -> &Bytes {
-        &self.body
+    /// What follows the header: pictures, then sound, as they arrived and never copied.
+    pub fn media(&self) -> &[Bytes] {
+        &self.media
+    }
+
+    /// A part as it is in a recording; `None` for what this recorder did not write.
+    pub fn parse(bytes: Bytes, utc_ms: i64) -> Option<Self> {
+        let head_bytes = usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()? + 8;
+        let timing = scan::timing(bytes.get(..head_bytes.checked_sub(8)?)?)?;
+        let mut media = bytes;
+        let head = media.split_to(head_bytes);
+        Some(Self {
+            head,
+            media_bytes: media.len(),
+            media: vec![media],
+            sound: timing
+                .sound
+                .map(|(offset, time_90k)| SoundPlace { offset, time_90k }),
+            sequence: timing.sequence,
+            decode_time_90k: timing.decode_time_90k,
+            duration_90k: timing.duration_90k,
+            starts_with_idr: timing.starts_with_idr,
+            utc_ms,
+        })
     }
 }
 
@@ -74,7 +127,13 @@ impl Part {
 pub struct PartBuilder {
     sequence: u32,
     samples: Vec<Sample>,
-    body: BytesMut,
+    sound_samples: Vec<SoundSample>,
+    media: Vec<Bytes>,
+    sound: Vec<Bytes>,
+    media_bytes: usize,
+    sound_time_90k: u64,
+    /// Of the newest frame of sound.
+    sound_end_90k: u64,
     first_time_90k: u64,
     last_time_90k: u64,
     first_utc_ms: i64,
@@ -86,7 +145,12 @@ impl PartBuilder {
         Self {
             sequence: 0,
             samples: Vec::new(),
-            body: BytesMut::new(),
+            sound_samples: Vec::new(),
+            media: Vec::new(),
+            sound: Vec::new(),
+            media_bytes: 0,
+            sound_time_90k: 0,
+            sound_end_90k: 0,
             first_time_90k: 0,
             last_time_90k: 0,
             first_utc_ms: 0,
@@ -95,13 +159,13 @@ impl PartBuilder {
 
     /// Takes one picture; gives the part before it if this picture begins another. A picture's
     /// duration is known only when the next arrives, so the last one is always held back.
-    pub fn push(&mut self, picture: &TimedPicture) -> Option<Part> {
+    pub fn push(&mut self, picture: TimedPicture) -> Option<Part> {
         let length = picture.data.len();
         debug_assert!(length <= MAX_PICTURE_BYTES);
         let full = self.samples.len() >= MOST_PICTURES
             || picture.is_idr
             || picture.decode_time_90k.saturating_sub(self.first_time_90k) >= LONGEST_PART_90K
-            || self.body.len() + length > LARGEST_PART_BYTES;
+            || self.media_bytes + length > LARGEST_PART_BYTES;
         let since_last = picture.decode_time_90k.saturating_sub(self.last_time_90k);
         let finished = if full {
             self.finish(u32::try_from(since_last).unwrap_or(u32::MAX))
@@ -119,8 +183,35 @@ impl PartBuilder {
             size_bytes: u32::try_from(length).expect("a picture has at most 4 MiB"),
             is_idr: picture.is_idr,
         });
-        self.body.extend_from_slice(&picture.data);
+        self.media_bytes += length;
+        self.media.push(picture.data);
         finished
+    }
+
+    /// Adds a frame of sound to the pictures it is heard with. Before the first picture, and
+    /// beyond what a part may hold, it is left out.
+    pub fn push_sound(&mut self, frame: TimedSound) {
+        let full = self.sound_samples.len() >= MOST_PICTURES
+            || self.media_bytes + frame.data.len() > LARGEST_PART_BYTES + LARGEST_SOUND_BYTES;
+        if self.samples.is_empty() || full {
+            return;
+        }
+        match self.sound_samples.last_mut() {
+            None => self.sound_time_90k = frame.time_90k,
+            // A hole before this frame is heard as a longer one before it.
+            Some(last) => {
+                let hole = frame.time_90k.saturating_sub(self.sound_end_90k);
+                let hole = u32::try_from(hole).unwrap_or(0);
+                last.duration_90k = last.duration_90k.saturating_add(hole);
+            }
+        }
+        self.sound_end_90k = frame.time_90k + u64::from(frame.duration_90k);
+        self.media_bytes += frame.data.len();
+        self.sound_samples.push(SoundSample {
+            duration_90k: frame.duration_90k,
+            size_bytes: u32::try_from(frame.data.len()).expect("a few KiB"),
+        });
+        self.sound.push(frame.data);
     }
 
     /// Gives what was collected, its last picture lasting for `last_duration_90k`.
@@ -128,22 +219,31 @@ impl PartBuilder {
         let first = *self.samples.first()?;
         self.set_last_duration(last_duration_90k.max(1));
         self.sequence = self.sequence.wrapping_add(1);
-        let media_bytes = u32::try_from(self.body.len()).expect("a part has a few MiB at most");
-        let head = boxes::part_head(
-            self.sequence,
-            self.first_time_90k,
-            &self.samples,
-            media_bytes,
-        );
+        let (head, sound_time_at) = boxes::part_head(PartOutline {
+            sequence: self.sequence,
+            decode_time_90k: self.first_time_90k,
+            pictures: &self.samples,
+            sound_time_90k: self.sound_time_90k,
+            sound: &self.sound_samples,
+        });
         let duration_90k = self
             .samples
             .iter()
             .map(|sample| u64::from(sample.duration_90k))
             .sum();
         self.samples.clear();
+        self.sound_samples.clear();
+        let mut media = std::mem::take(&mut self.media);
+        media.append(&mut self.sound);
         Some(Part {
             head: head.into(),
-            body: self.body.split().freeze(),
+            media,
+            media_bytes: std::mem::take(&mut self.media_bytes),
+            sound: sound_time_at.map(|offset| SoundPlace {
+                offset,
+                time_90k: self.sound_time_90k,
+            }),
+            sequence: self.sequence,
             decode_time_90k: self.first_time_90k,
             duration_90k,
             starts_with_idr: first.is_idr,
@@ -193,7 +293,7 @@ mod tests {
     fn parts(count: u64, bytes: usize) -> Vec<Part> {
         let mut builder = PartBuilder::new();
         let mut parts: Vec<_> = (0..count)
-            .filter_map(|count| builder.push(&test_picture(count, bytes)))
+            .filter_map(|count| builder.push(test_picture(count, bytes)))
             .collect();
         parts.extend(builder.finish(9000));
         parts
@@ -240,7 +340,7 @@ mod tests {
             let mut picture = test_picture(count, 1);
             picture.decode_time_90k = count;
             picture.is_idr = false;
-            if let Some(part) = builder.push(&picture) {
+            if let Some(part) = builder.push(picture) {
                 assert!(part.len() < 4096, "{}", part.len());
             }
         }
@@ -250,9 +350,57 @@ mod tests {
     fn a_head_can_be_moved_in_time() {
         let part = parts(6, 10).swap_remove(1);
         let moved = part.head_at(0x0102);
-        assert_eq!(moved.len() + part.body().len(), part.len());
+        assert_eq!(
+            moved.len() + part.media().iter().map(Bytes::len).sum::<usize>(),
+            part.len()
+        );
         let place = boxes::DECODE_TIME_OFFSET;
         assert_eq!(moved[place..place + 8], [0, 0, 0, 0, 0, 0, 1, 2]);
         assert_eq!(moved[..place], part.head[..place]);
+    }
+
+    #[test]
+    fn sound_goes_with_its_pictures_and_is_moved_with_them() {
+        let frame = |time_90k| TimedSound {
+            data: b"snd".as_slice().into(),
+            time_90k,
+            duration_90k: 5760,
+        };
+        let mut builder = PartBuilder::new();
+        // Before the first picture it has no place.
+        builder.push_sound(frame(0));
+        let mut parts = Vec::new();
+        for count in 0..11 {
+            parts.extend(builder.push(test_picture(count, 10)));
+            builder.push_sound(frame(count * 9000 + 100));
+        }
+        let part = &parts[1];
+        assert_eq!(part.len(), part.head.len() + 5 * 13);
+        assert_eq!(part.media().concat()[50..], *b"sndsndsndsndsnd");
+        let mut bytes = part.head_at(7).to_vec();
+        bytes.extend(part.media().concat());
+        let moved = Part::parse(bytes.into(), part.utc_ms).unwrap();
+        assert_eq!(moved.decode_time_90k, 7);
+        assert_eq!(moved.sound.unwrap().time_90k, 107);
+        assert_eq!(moved.head_at(part.decode_time_90k), part.head[..]);
+        assert_eq!(
+            (moved.sequence, moved.duration_90k, moved.starts_with_idr),
+            (part.sequence, part.duration_90k, false)
+        );
+    }
+
+    #[test]
+    fn endless_sound_is_bounded() {
+        let mut builder = PartBuilder::new();
+        builder.push(test_picture(0, 10));
+        for time_90k in 0..10_000 {
+            builder.push_sound(TimedSound {
+                data: vec![0; 1400].into(),
+                time_90k,
+                duration_90k: 1,
+            });
+        }
+        let part = builder.finish(1).unwrap();
+        assert!(part.len() < 300 * 1024, "{}", part.len());
     }
 }

@@ -2,35 +2,58 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sealgate_base::Clock;
-use sealgate_camera::{CameraId, StreamUrl};
-use sealgate_recorder_link::{DesiredSet, RecorderRefusal, RecorderStatus, Recording};
+use sealgate_camera::CameraId;
+use sealgate_recorder_link::{
+    CameraStatus, DesiredCamera, DesiredSet, Keep, LiveStream, RecordPlan, RecorderRefusal,
+    RecorderStatus, Recording, Transport, When,
+};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::care::Care;
 use crate::channel::{Channel, ChannelView, Counters};
+use crate::disk::{Disk, DiskSettings};
+use crate::disks::{Disks, Place};
+use crate::group;
 use crate::index::{Index, IndexError};
+use crate::keeper::Keeper;
 use crate::layout;
 use crate::live::Viewer;
-use crate::retention::{self, Retention};
+use crate::part::Part;
+use crate::preroll;
 use crate::scan::{self, ScanError};
-use crate::source::Source;
-use crate::writer::{MAX_WAITING_BYTES, Writer, WriterSettings};
+use crate::sessions::SessionThreads;
+use crate::source::{Source, StreamSpec};
+use crate::sub_stream::SubStream;
+use crate::writer::{MAX_WAITING_BYTES, OpenGap, Writer, WriterSettings};
 
 /// Entries of one answer about recordings, at most.
 pub const MAX_RECORDINGS: u32 = 1000;
 
+/// Playbacks, exports and pictures of recordings at once: each may hold some MByte.
+const MAX_READERS: usize = 12;
+/// How long the disks are waited for at the start; one that needs longer is used later.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long the disks are waited for at the end, each.
+const END_LIMIT: Duration = Duration::from_secs(5);
+/// How long a new viewer waits for the newest part to be in its file, and between two looks.
+const GROUP_TIMEOUT: Duration = Duration::from_millis(400);
+const GROUP_POLL: Duration = Duration::from_millis(20);
+
 /// What a recorder needs to know.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where recordings go; made if it is not there.
-    pub recordings_folder: PathBuf,
+    /// Where recordings go; the first is the box's own.
+    pub disks: Vec<DiskSettings>,
     /// The index, which need not be there.
     pub index_file: PathBuf,
-    /// Free space that is kept, bytes.
+    /// Free space that is kept on each disk, bytes.
     pub min_free_bytes: u64,
     /// A new file begins at the first IDR after this much video.
     pub max_file_duration: Duration,
@@ -39,15 +62,6 @@ pub struct Settings {
 /// The recorder could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The recordings folder can't be made.
-    #[error("the recordings folder {path} could not be made")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// The system's reason.
-        #[source]
-        source: std::io::Error,
-    },
     /// The index can't be opened or made anew.
     #[error("the index of recordings is not usable")]
     Index(#[source] IndexError),
@@ -65,27 +79,31 @@ pub struct RecordedFile {
     pub whole_bytes: u64,
 }
 
-/// Makes the source of a stream address: RTSP on the box, pictures made by hand in tests.
-pub type SourceFactory = Box<dyn Fn(&StreamUrl) -> Arc<dyn Source> + Send + Sync>;
+/// Makes the source of a stream: RTSP on the box, pictures made by hand in tests.
+pub type SourceFactory = Box<dyn Fn(StreamSpec) -> Arc<dyn Source> + Send + Sync>;
 
 /// Records what is desired.
 pub struct Recorder {
-    settings: Settings,
     clock: Arc<dyn Clock>,
     sources: SourceFactory,
-    writer: Arc<Writer>,
-    retention: Mutex<Option<Retention>>,
-    index: Mutex<Index>,
+    pub(crate) disks: Arc<Disks>,
+    care: Mutex<Option<Care>>,
+    sessions: Arc<SessionThreads>,
+    index: Arc<Mutex<Index>>,
     running: Mutex<HashMap<CameraId, Running>>,
     /// Of every camera that was ever desired: at most as many as the site has.
     counters: Mutex<HashMap<CameraId, Arc<Counters>>>,
+    /// Playbacks, exports and pictures of recordings at once.
+    pub(crate) readers: Arc<Semaphore>,
     /// One change of the desired set at a time.
     changing: tokio::sync::Mutex<()>,
 }
 
 struct Running {
-    stream: StreamUrl,
+    desired: DesiredCamera,
+    sub: Option<Arc<SubStream>>,
     view: Arc<ChannelView>,
+    keeper: Arc<Keeper>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -101,36 +119,43 @@ impl Recorder {
         clock: Arc<dyn Clock>,
         sources: SourceFactory,
     ) -> Result<Self, StartError> {
-        std::fs::create_dir_all(&settings.recordings_folder).map_err(|source| {
-            StartError::Folder {
-                path: settings.recordings_folder.clone(),
-                source,
-            }
-        })?;
-        let mut index = Index::open(&settings.index_file).map_err(StartError::Index)?;
-        index
-            .reconcile(&settings.recordings_folder)
-            .map_err(StartError::Index)?;
-        let reopen = || Index::reopen(&settings.index_file).map_err(StartError::Index);
+        let index = Index::open(&settings.index_file).map_err(StartError::Index)?;
+        let reopen = || Index::reopen(&settings.index_file);
         let writer = WriterSettings {
-            folder: settings.recordings_folder.clone(),
             max_file_duration: settings.max_file_duration,
             max_waiting_bytes: MAX_WAITING_BYTES,
         };
-        let writer = Writer::start(writer, reopen()?).map_err(StartError::Thread)?;
-        let folder = settings.recordings_folder.clone();
-        let retention = Retention::start(reopen()?, folder, settings.min_free_bytes)
+        let mut places = Vec::new();
+        for disk in &settings.disks {
+            let disk = Arc::new(Disk::new(disk.clone()));
+            let index = reopen().map_err(StartError::Index)?;
+            let writer = Writer::start(writer.clone(), Arc::clone(&disk), index);
+            let writer = writer.map_err(StartError::Thread)?;
+            places.push(Place { disk, writer });
+        }
+        let disks = Arc::new(Disks::new(places, settings.min_free_bytes));
+        let indexes = settings
+            .disks
+            .iter()
+            .map(|_| reopen())
+            .collect::<Result<_, _>>();
+        let indexes = indexes.map_err(StartError::Index)?;
+        let care = Care::start(&disks, &clock, settings.min_free_bytes, indexes)
             .map_err(StartError::Thread)?;
+        for place in disks.places() {
+            place.disk.wait_for_look(START_LIMIT);
+        }
         Ok(Self {
             clock,
             sources,
-            writer: Arc::new(writer),
-            retention: Mutex::new(Some(retention)),
-            index: Mutex::new(index),
+            disks,
+            care: Mutex::new(Some(care)),
+            sessions: Arc::new(SessionThreads::start().map_err(StartError::Thread)?),
+            index: Arc::new(Mutex::new(index)),
             running: Mutex::default(),
             counters: Mutex::default(),
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
             changing: tokio::sync::Mutex::default(),
-            settings,
         })
     }
 
@@ -138,16 +163,25 @@ impl Recorder {
     /// finished, which takes two seconds at most.
     pub async fn set_desired(&self, desired: DesiredSet) {
         let _one_at_a_time = self.changing.lock().await;
-        let desired: HashMap<CameraId, StreamUrl> = desired
+        self.set_rules(&desired).await;
+        let awaits = |camera: &&DesiredCamera| camera.plan.week().has(When::Motion);
+        let awaiting = desired.cameras.iter().filter(awaits).count();
+        let share = preroll::share_bytes(awaiting);
+        self.disks.held_share_bytes.store(share, Ordering::Relaxed);
+        let desired: HashMap<CameraId, DesiredCamera> = desired
             .cameras
             .into_iter()
-            .map(|camera| (camera.camera, camera.stream))
+            .map(|camera| (camera.camera, camera))
             .collect();
         let stopping: Vec<Running> = {
             let mut running = lock(&self.running);
+            let goes_on = |camera: &CameraId, running: &Running| {
+                let wanted = desired.get(camera);
+                wanted.is_some_and(|wanted| is_same_session(wanted, &running.desired))
+            };
             let leaving: Vec<CameraId> = running
                 .iter()
-                .filter(|(camera, running)| desired.get(camera) != Some(&running.stream))
+                .filter(|(camera, running)| !goes_on(camera, running))
                 .map(|(camera, _)| *camera)
                 .collect();
             leaving
@@ -157,47 +191,116 @@ impl Recorder {
         };
         stop(stopping).await;
         let mut running = lock(&self.running);
-        for (camera, stream) in desired {
-            running
+        for (camera, desired) in desired {
+            let others = running.len();
+            let running = running
                 .entry(camera)
-                .or_insert_with(|| self.run(camera, stream));
+                .or_insert_with(|| self.run(desired.clone(), others));
+            running.keeper.set_plan(desired.plan);
+            running.desired = desired;
         }
     }
 
-    fn run(&self, camera: CameraId, stream: StreamUrl) -> Running {
+    /// Kept in the index, so that they hold for cameras that are no longer desired.
+    async fn set_rules(&self, desired: &DesiredSet) {
+        let cameras = desired.cameras.iter();
+        let rules: Vec<_> = cameras.map(|camera| (camera.camera, camera.keep)).collect();
+        let index = Arc::clone(&self.index);
+        let set = move || lock(&index).set_rules(rules.into_iter());
+        match tokio::task::spawn_blocking(set).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the rules of retention could not be taken over"
+            ),
+            Err(_) => tracing::error!("the rules of retention could not be taken over"),
+        }
+    }
+
+    fn run(&self, desired: DesiredCamera, others: usize) -> Running {
+        let camera = desired.camera;
+        let spec = |url: &sealgate_camera::StreamUrl, audio| StreamSpec {
+            url: url.clone(),
+            audio,
+            transport: desired.transport,
+        };
+        // Its sound is the main stream's: the page plays one of the two.
+        let sub = desired.sub_stream.as_ref().map(|url| {
+            let source = (self.sources)(spec(url, false));
+            Arc::new(SubStream::new(camera, source, Arc::clone(&self.clock)))
+        });
         let counters = Arc::clone(lock(&self.counters).entry(camera).or_default());
+        let keeper = Arc::new(Keeper::new(
+            camera,
+            desired.plan,
+            Arc::clone(&self.disks),
+            Arc::clone(&self.clock),
+            Arc::clone(&counters.recorded_bytes),
+        ));
         let view = Arc::new(ChannelView::new(camera, counters));
         let cancel = CancellationToken::new();
         let channel = Channel::new(
             Arc::clone(&view),
-            (self.sources)(&stream),
-            Arc::clone(&self.writer),
+            (self.sources)(spec(&desired.stream, desired.audio)),
+            Arc::clone(&keeper),
             Arc::clone(&self.clock),
         );
-        tracing::info!(camera_id = %camera, %stream, "recording is desired");
+        tracing::info!(
+            camera_id = %camera, stream = %desired.stream,
+            audio = desired.audio, udp = desired.transport == Transport::Udp,
+            "recording is desired"
+        );
         Running {
-            stream,
+            desired,
+            sub,
             view,
-            task: tokio::spawn(channel.run(cancel.clone())),
+            keeper,
+            task: self.sessions.spawn(others, channel.run(cancel.clone())),
             cancel,
         }
     }
 
+    /// A camera reports motion, or that there is none any more. Writes to the index: call it
+    /// where blocking is allowed.
+    ///
+    /// # Errors
+    /// The camera is not desired.
+    pub fn report_motion(
+        &self,
+        camera: CameraId,
+        active: bool,
+        utc_ms: i64,
+    ) -> Result<(), RecorderRefusal> {
+        let keeper = lock(&self.running)
+            .get(&camera)
+            .map(|running| Arc::clone(&running.keeper));
+        let keeper = keeper.ok_or(RecorderRefusal::NotDesired { camera })?;
+        if let Some(event) = keeper.report_motion(active, utc_ms) {
+            let noted = lock(&self.index).note_event(camera, &event);
+            if let Err(error) = noted {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "an event is not listed"
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// What every desired camera is doing, in the order of their identifiers.
     pub fn status(&self) -> RecorderStatus {
-        let mut cameras: Vec<_> = lock(&self.running)
-            .values()
-            .map(|running| running.view.status())
-            .collect();
+        let status = |running: &Running| CameraStatus {
+            keeping: running.keeper.keeping(),
+            ..running.view.status()
+        };
+        let mut cameras: Vec<_> = lock(&self.running).values().map(status).collect();
         cameras.sort_by_key(|status| status.camera);
-        let space = retention::space_of(&self.settings.recordings_folder).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the free space is not known");
-            retention::Space::default()
-        });
+        let disks = self.disks.status();
         RecorderStatus {
             cameras,
-            free_bytes: space.free_bytes,
-            total_bytes: space.total_bytes,
+            free_bytes: disks.iter().map(|disk| disk.free_bytes).sum(),
+            total_bytes: disks.iter().map(|disk| disk.total_bytes).sum(),
+            disks,
         }
     }
 
@@ -211,25 +314,45 @@ impl Recorder {
         camera: Option<CameraId>,
         limit: u32,
     ) -> Result<Vec<Recording>, RecorderRefusal> {
-        let found = lock(&self.index).newest(camera, limit.min(MAX_RECORDINGS));
-        let mut found = found.map_err(|error| {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "recordings can't be listed"
-            );
-            RecorderRefusal::Index
-        })?;
-        // What grows is newer in memory than in the index.
-        let growing = self.writer.growing();
-        for recording in &mut found {
-            if let Some(progress) = growing.get(&recording.camera)
-                && progress.file == recording.file
-            {
+        let limit = limit.min(MAX_RECORDINGS);
+        let readable = self.disks.readable();
+        let mut found = self.ask_index(|index| index.newest(&readable, camera, limit))?;
+        for recording in found.iter_mut().filter(|recording| recording.growing) {
+            self.see_growing(recording);
+        }
+        Ok(found)
+    }
+
+    /// What grows is newer in memory than in the index.
+    pub(crate) fn see_growing(&self, recording: &mut Recording) {
+        for (_, progress) in self.disks.growing(recording.camera) {
+            if progress.file == recording.file {
                 recording.duration_ms = progress.duration_ms;
                 recording.size_bytes = progress.size_bytes;
             }
         }
-        Ok(found)
+    }
+
+    pub(crate) fn ask_index<T>(
+        &self,
+        ask: impl FnOnce(&Index) -> Result<T, IndexError>,
+    ) -> Result<T, RecorderRefusal> {
+        ask(&lock(&self.index)).map_err(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the index can't be asked"
+            );
+            RecorderRefusal::Index
+        })
+    }
+
+    /// What is not written of a camera just now, if it is desired.
+    pub(crate) fn open_gap(&self, camera: CameraId) -> Option<OpenGap> {
+        lock(&self.running).get(&camera)?.keeper.gap()
+    }
+
+    pub(crate) fn now_utc_ms(&self) -> i64 {
+        self.clock.utc_ms()
     }
 
     /// Opens one recording; `name` is its path below the recordings folder.
@@ -239,7 +362,11 @@ impl Recorder {
     pub async fn open(&self, name: &str) -> Result<RecordedFile, RecorderRefusal> {
         // Only names of the recorder's own form: none of them leads out of the folder.
         layout::parse_file_name(name).ok_or(RecorderRefusal::NoSuchRecording)?;
-        let path = self.settings.recordings_folder.join(name);
+        let readable = self.disks.readable();
+        let disk = self.ask_index(|index| index.disk_of(&readable, name))?;
+        let place = disk.and_then(|disk| self.disks.find(disk));
+        let folder = place.ok_or(RecorderRefusal::NoSuchRecording)?.disk.folder();
+        let path = folder.join(name);
         let opened = tokio::task::spawn_blocking(move || {
             let whole_bytes = scan::outline(&path)?.good_bytes;
             Ok::<_, ScanError>((path, whole_bytes))
@@ -259,44 +386,104 @@ impl Recorder {
         }
     }
 
-    /// Live video of one camera.
+    /// Live video of one of a camera's streams.
     ///
     /// # Errors
-    /// The camera is not desired, or has too many viewers.
-    pub fn live(&self, camera: CameraId) -> Result<Viewer, RecorderRefusal> {
-        let running = lock(&self.running);
-        let running = running
-            .get(&camera)
-            .ok_or(RecorderRefusal::NotDesired { camera })?;
-        let viewer = running.view.live.subscribe();
-        viewer.map_err(|_| RecorderRefusal::TooManyViewers { camera })
+    /// The camera is not desired, has no such stream, or has too many viewers.
+    pub async fn live(
+        &self,
+        camera: CameraId,
+        stream: LiveStream,
+    ) -> Result<Viewer, RecorderRefusal> {
+        let (view, sub, others) = {
+            let running = lock(&self.running);
+            let found = running
+                .get(&camera)
+                .ok_or(RecorderRefusal::NotDesired { camera })?;
+            (Arc::clone(&found.view), found.sub.clone(), running.len())
+        };
+        let too_many = |_| RecorderRefusal::TooManyViewers { camera };
+        match stream {
+            LiveStream::Main => {
+                let mut viewer = view.live.subscribe().map_err(too_many)?;
+                if let Some(sequence) = viewer.missing() {
+                    viewer.give_group(self.group_on_disk(camera, sequence).await);
+                }
+                Ok(viewer)
+            }
+            LiveStream::Sub => {
+                let sub = sub.ok_or(RecorderRefusal::NoSubStream { camera })?;
+                sub.watch(&self.sessions, others).map_err(too_many)
+            }
+        }
+    }
+
+    /// The current group of pictures, from the file that is being written; it may take a moment
+    /// until its newest part is there.
+    async fn group_on_disk(&self, camera: CameraId, sequence: u32) -> Option<Vec<Part>> {
+        let deadline = tokio::time::Instant::now() + GROUP_TIMEOUT;
+        loop {
+            let (disk, growing) = self.disks.growing(camera).pop()?;
+            let (_, start_utc_ms) = layout::parse_file_name(&growing.file)?;
+            let path = self.disks.find(disk)?.disk.folder().join(&growing.file);
+            let read = move || group::newest(&path, sequence, start_utc_ms);
+            match tokio::task::spawn_blocking(read).await.ok()? {
+                Ok(Some(group)) => return Some(group),
+                Ok(None) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(GROUP_POLL).await;
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::debug!(camera_id = %camera, %error, "the newest group is not read");
+                    return None;
+                }
+            }
+        }
     }
 
     /// False once recording stands still for a reason that a restart may cure.
     pub fn is_alive(&self) -> bool {
-        self.writer.is_alive()
+        self.disks.is_alive()
     }
 
     /// Stops everything and finishes every file.
     pub async fn stop(&self) {
         self.set_desired(DesiredSet::default()).await;
-        let writer = Arc::clone(&self.writer);
-        let retention = lock(&self.retention).take();
+        let disks = Arc::clone(&self.disks);
+        let sessions = Arc::clone(&self.sessions);
+        let care = lock(&self.care).take();
         let ended = tokio::task::spawn_blocking(move || {
-            writer.end();
-            if let Some(retention) = retention {
-                retention.end();
+            sessions.end();
+            for place in disks.places() {
+                place.writer.end(END_LIMIT);
+            }
+            if let Some(care) = care {
+                care.end(END_LIMIT);
             }
         });
         if ended.await.is_err() {
-            tracing::error!("the writing thread could not be ended");
+            tracing::error!("the writing threads could not be ended");
         }
     }
+}
+
+/// Whether a running session serves another wish as well: then only what becomes of its parts
+/// changes.
+fn is_same_session(one: &DesiredCamera, other: &DesiredCamera) -> bool {
+    let session = |desired: &DesiredCamera| DesiredCamera {
+        plan: RecordPlan::OFF,
+        keep: Keep::default(),
+        ..desired.clone()
+    };
+    session(one) == session(other)
 }
 
 async fn stop(stopping: Vec<Running>) {
     for running in &stopping {
         running.cancel.cancel();
+        if let Some(sub) = &running.sub {
+            sub.end();
+        }
     }
     for running in stopping {
         if running.task.await.is_err() {

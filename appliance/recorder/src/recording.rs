@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sealgate_camera::CameraId;
+use sealgate_recorder_link::Event;
 
 use crate::format::InitSegment;
 use crate::layout;
-use crate::part::Part;
+use crate::marks;
+use crate::part::{self, Part};
 
 /// A file could not be made or written.
 #[derive(Debug, thiserror::Error)]
@@ -85,22 +87,28 @@ impl GrowingFile {
             end_90k: first.decode_time_90k,
             dirty_since: None,
         };
-        if let Err(source) = growing.append(&[&init.bytes]) {
+        if let Err(source) = growing.append(&[&init.bytes, &marks::start(start_utc_ms)]) {
             let _ = std::fs::remove_file(&growing.path);
             return Err(growing.failed("written", source));
         }
         Ok(growing)
     }
 
-    /// Adds a part.
+    /// Adds a part, and what is to be said of an event before it.
     ///
     /// # Errors
     /// The disk refuses. The file then ends where it did before, if the disk allows that at
     /// least; add nothing more to it.
-    pub fn add(&mut self, part: &Part) -> Result<(), RecordingError> {
+    pub fn add(&mut self, part: &Part, event: Option<&Event>) -> Result<(), RecordingError> {
         let time = part.decode_time_90k.saturating_sub(self.start_90k);
+        let mark = event.map(|event| marks::event(event, part::ms(time)));
         let head = part.head_at(time);
-        if let Err(source) = self.append(&[&head, part.body()]) {
+        let mark = mark.unwrap_or_default();
+        let pieces: Vec<&[u8]> = [&mark[..], &head[..]]
+            .into_iter()
+            .chain(part.media().iter().map(|piece| &piece[..]))
+            .collect();
+        if let Err(source) = self.append(&pieces) {
             if let Err(source) = self.file.set_len(self.size_bytes) {
                 return Err(self.failed("cut back after a failed write", source));
             }
@@ -113,6 +121,7 @@ impl GrowingFile {
     fn append(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
         self.dirty_since.get_or_insert_with(Instant::now);
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        slices.retain(|slice| !slice.is_empty());
         let mut rest = &mut slices[..];
         while !rest.is_empty() {
             match self.file.write_vectored(rest) {

@@ -1,17 +1,23 @@
-//! Keeps room on the disk: the oldest recordings go before it is full.
+//! Keeps room on the disks: the oldest recordings go before one is full, and those that their
+//! camera's rule does not keep.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use crate::index::{Index, IndexError};
+use sealgate_camera::CameraId;
+use sealgate_recorder_link::Keep;
 
-/// Sixty-four cameras write about 64 MByte in this time, which the margin below covers.
-const INTERVAL: Duration = Duration::from_secs(2);
-/// Deleting begins this much before the limit, bytes.
+use crate::disks::{Disks, Place};
+use crate::index::{DiskNumber, Index, IndexError, Oldest};
+
+/// Deleting begins this much before the limit, bytes: sixty-four cameras write about 64 MByte
+/// until the next look.
 const MARGIN_BYTES: u64 = 128 * 1024 * 1024;
+/// Looked through at a time, of which some may be read just now and stay.
+const CANDIDATES: u32 = 64;
+/// Deleted at most of one camera by its rule between two looks, so that no clock that jumped
+/// ahead deletes much before a person or a time server puts it right.
+const MOST_BY_RULE: usize = 16;
 
 /// Room on a disk, bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,15 +43,6 @@ pub fn space_of(folder: &Path) -> io::Result<Space> {
 /// Room could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
-    /// How much is free is not known.
-    #[error("the free space of {path} is not known")]
-    Space {
-        /// The recordings folder.
-        path: PathBuf,
-        /// The system's reason.
-        #[source]
-        source: io::Error,
-    },
     /// A recording could not be deleted.
     #[error("the recording {path} could not be deleted")]
     Delete {
@@ -66,148 +63,120 @@ pub enum RetentionError {
     },
 }
 
-/// Deletes finished recordings, oldest first, until `min_free_bytes` are free. Gives how many.
+/// The room that is kept on a disk of this size, and how much earlier deleting begins: what the
+/// configuration says, but on a small disk not most of it.
+pub fn floor(min_free_bytes: u64, total_bytes: u64) -> u64 {
+    min_free_bytes.min(total_bytes / 5) + MARGIN_BYTES.min(total_bytes / 20)
+}
+
+/// Deletes finished recordings of one disk, oldest first, until as much is free as there should
+/// be. Gives how many.
 ///
 /// # Errors
 /// See [`RetentionError`]; what was deleted stays deleted and forgotten.
 pub fn make_room(
     index: &Index,
-    folder: &Path,
-    min_free_bytes: u64,
-    space: impl Fn() -> io::Result<Space>,
+    disks: &Disks,
+    place: &Place,
+    number: DiskNumber,
+    space: Space,
+    floor_bytes: u64,
 ) -> Result<usize, RetentionError> {
-    let mut deleted = 0;
-    loop {
-        let Space { free_bytes, .. } = space().map_err(|source| RetentionError::Space {
-            path: folder.to_owned(),
-            source,
-        })?;
-        if free_bytes >= min_free_bytes {
-            return Ok(deleted);
-        }
-        let oldest = index.oldest_finished().map_err(RetentionError::Index)?;
-        let Some(file) = oldest else {
-            return Err(RetentionError::NothingLeft { free_bytes });
-        };
-        let path = folder.join(&file);
-        match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(RetentionError::Delete { path, source });
+    let missing = floor_bytes.saturating_sub(space.free_bytes);
+    let (mut deleted, mut made) = (0, 0);
+    while made < missing {
+        let oldest = index.oldest_of_disk(number, CANDIDATES);
+        let oldest = oldest.map_err(RetentionError::Index)?;
+        let before = deleted;
+        for oldest in oldest {
+            if made < missing && !disks.is_pinned(number, &oldest.file) {
+                delete(index, place, &oldest)?;
+                made += oldest.size_bytes;
+                deleted += 1;
             }
-            _ => {}
         }
-        index.forget(&file).map_err(RetentionError::Index)?;
-        // Fails while the day holds more, which is the point.
-        if let Some(day) = path.parent() {
-            let _ = std::fs::remove_dir(day);
+        if before == deleted {
+            let free_bytes = space.free_bytes + made;
+            return Err(RetentionError::NothingLeft { free_bytes });
         }
-        deleted += 1;
     }
+    Ok(deleted)
 }
 
-/// The thread that makes room every two seconds.
-#[derive(Debug)]
-pub struct Retention {
-    stop: mpsc::Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl Retention {
-    /// Starts the thread, which keeps at least `min_free_bytes` free.
-    ///
-    /// # Errors
-    /// The system has no thread left.
-    pub fn start(index: Index, folder: PathBuf, min_free_bytes: u64) -> io::Result<Self> {
-        let (stop, stopped) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("retention".into())
-            .spawn(move || {
-                let mut failing = false;
-                loop {
-                    let limit = min_free_bytes.saturating_add(MARGIN_BYTES);
-                    let result = make_room(&index, &folder, limit, || space_of(&folder));
-                    match &result {
-                        Ok(0) => {}
-                        Ok(deleted) => tracing::info!(deleted, "the oldest recordings made room"),
-                        // Said once, not every two seconds.
-                        Err(error) if !failing => tracing::error!(
-                            error = error as &dyn std::error::Error,
-                            "the disk of recordings may become full"
-                        ),
-                        Err(_) => {}
-                    }
-                    failing = result.is_err();
-                    match stopped.recv_timeout(INTERVAL) {
-                        Err(RecvTimeoutError::Timeout) => {}
-                        Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
-                    }
-                }
-            })?;
-        Ok(Self { stop, thread })
-    }
-
-    /// Ends the thread.
-    pub fn end(self) {
-        let _ = self.stop.send(());
-        if self.thread.join().is_err() {
-            tracing::error!("the retention thread had failed");
+/// Deletes what one camera's rule does not keep, as far as it is on this disk: another disk's
+/// own thread does the rest. Gives how many files that were.
+///
+/// # Errors
+/// See [`RetentionError`].
+pub fn keep_rule(
+    index: &Index,
+    disks: &Disks,
+    place: &Place,
+    (camera, keep): (CameraId, Keep),
+    now_utc_ms: i64,
+) -> Result<usize, RetentionError> {
+    let Some(number) = place.disk.number() else {
+        return Ok(0);
+    };
+    let readable = disks.readable();
+    let mut deleted = 0;
+    let old = |before| {
+        index
+            .oldest_of_camera(&readable, camera, before, CANDIDATES)
+            .map_err(RetentionError::Index)
+    };
+    let here = |oldest: &Oldest| oldest.disk == number && !disks.is_pinned(number, &oldest.file);
+    if let Some(age_s) = keep.max_age_s {
+        let age_ms = i64::try_from(age_s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        for oldest in old(now_utc_ms.saturating_sub(age_ms))?
+            .iter()
+            .filter(|o| here(o))
+        {
+            if deleted < MOST_BY_RULE {
+                delete(index, place, oldest)?;
+                deleted += 1;
+            }
         }
     }
+    if let Some(max_bytes) = keep.max_bytes {
+        let growing: u64 = disks
+            .growing(camera)
+            .iter()
+            .map(|(_, growing)| growing.size_bytes)
+            .sum();
+        let finished = index.size_of_camera(&readable, camera);
+        let mut size = finished.map_err(RetentionError::Index)? + growing;
+        for oldest in old(i64::MAX)? {
+            if size <= max_bytes || deleted >= MOST_BY_RULE {
+                break;
+            }
+            if here(&oldest) {
+                delete(index, place, &oldest)?;
+                deleted += 1;
+            }
+            size = size.saturating_sub(oldest.size_bytes);
+        }
+    }
+    Ok(deleted)
+}
+
+fn delete(index: &Index, place: &Place, oldest: &Oldest) -> Result<(), RetentionError> {
+    let path = place.disk.folder().join(&oldest.file);
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(RetentionError::Delete { path, source });
+        }
+        _ => {}
+    }
+    let forgotten = index.forget(oldest.disk, &oldest.file);
+    forgotten.map_err(RetentionError::Index)?;
+    // Fails while the day holds more, which is the point.
+    if let Some(day) = path.parent() {
+        let _ = std::fs::remove_dir(day);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    /// Four finished recordings of 100 bytes and a growing one, on a disk of 600 bytes.
-    fn check(min_free_bytes: u64, expected: &[&str], deleted: Option<usize>) {
-        let folder = tempfile::tempdir().unwrap();
-        let index = Index::open(&folder.path().join("index.db")).unwrap();
-        let camera = "02000000000a-1".parse().unwrap();
-        let names = ["a/old", "b/2", "a/3", "b/4", "c/growing"];
-        for (name, start) in names.iter().zip(0..) {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, [0; 100]).unwrap();
-            index.begin(camera, name, start).unwrap();
-            if !name.ends_with("growing") {
-                index.finish(name, 1000, 100).unwrap();
-            }
-        }
-        let left = || -> Vec<&str> {
-            let there = |name: &&str| folder.path().join(name).exists();
-            names.into_iter().filter(there).collect()
-        };
-        let space = || {
-            Ok(Space {
-                free_bytes: 600 - 100 * u64::try_from(left().len()).unwrap(),
-                total_bytes: 600,
-            })
-        };
-        let found = make_room(&index, folder.path(), min_free_bytes, space);
-        assert_eq!(found.ok(), deleted);
-        assert_eq!(left(), expected);
-        assert_eq!(index.newest(None, 9).unwrap().len(), expected.len());
-        assert!(!folder.path().join("a").exists() || expected.iter().any(|n| n.starts_with('a')));
-    }
-
-    #[test]
-    fn deletes_no_more_than_needed_and_the_oldest_first() {
-        check(100, &["a/old", "b/2", "a/3", "b/4", "c/growing"], Some(0));
-        check(150, &["b/2", "a/3", "b/4", "c/growing"], Some(1));
-        check(400, &["b/4", "c/growing"], Some(3));
-    }
-
-    #[test]
-    fn never_deletes_what_is_being_written() {
-        check(600, &["c/growing"], None);
-    }
-
-    #[test]
-    fn tells_the_space_of_a_disk() {
-        let space = space_of(Path::new("/")).unwrap();
-        assert!(space.free_bytes <= space.total_bytes && space.total_bytes > 0);
-        assert!(space_of(Path::new("/nonexistent")).is_err());
-    }
-}
+#[path = "retention_tests.rs"]
+mod tests;

@@ -7,11 +7,17 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use sealgate_recorder_link::Event;
+
+use crate::boxes::{FLAGS_IDR, PICTURE_RUN, SOUND_RUN};
+use crate::layout;
+use crate::marks::{self, Mark};
+
 /// A header larger than this is not one the recorder wrote.
-const MAX_HEADER_BYTES: u64 = 1024 * 1024;
+pub(crate) const MAX_HEADER_BYTES: u64 = 1024 * 1024;
 
 /// What a recording holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outline {
     /// Up to the end of the last whole part, bytes; 0 if there is none.
     pub good_bytes: u64,
@@ -19,6 +25,10 @@ pub struct Outline {
     pub file_bytes: u64,
     /// From the start of the first to the end of the last whole part.
     pub duration_90k: u64,
+    /// When its first picture arrived, milliseconds since the Unix epoch, as the file says.
+    pub start_utc_ms: Option<i64>,
+    /// What happened meanwhile, as far as it was known.
+    pub events: Vec<Event>,
 }
 
 /// A recording could not be read or mended.
@@ -37,7 +47,7 @@ pub struct ScanError {
 /// The file can't be opened or read. A damaged file is no error: see [`Outline::good_bytes`].
 pub fn outline(path: &Path) -> Result<Outline, ScanError> {
     File::open(path)
-        .and_then(|mut file| outline_of(&mut file))
+        .and_then(|mut file| outline_of(&mut file, named_utc_ms(path)))
         .map_err(|source| ScanError {
             path: path.to_owned(),
             operation: "read",
@@ -76,12 +86,19 @@ pub fn mend(path: &Path) -> Result<Option<Outline>, ScanError> {
     Ok(Some(found))
 }
 
-fn outline_of(file: &mut File) -> io::Result<Outline> {
+/// The start that the file's name says; the Unix epoch for other names.
+fn named_utc_ms(path: &Path) -> i64 {
+    let folders = path.ancestors().nth(3).unwrap_or(Path::new(""));
+    let name = path.strip_prefix(folders).ok().and_then(Path::to_str);
+    name.and_then(layout::parse_file_name)
+        .map_or(0, |(_, start_utc_ms)| start_utc_ms)
+}
+
+fn outline_of(file: &mut File, named_utc_ms: i64) -> io::Result<Outline> {
     let file_bytes = file.metadata()?.len();
     let mut outline = Outline {
-        good_bytes: 0,
         file_bytes,
-        duration_90k: 0,
+        ..Outline::default()
     };
     let mut position = 0;
     let mut has_moov = false;
@@ -92,12 +109,18 @@ fn outline_of(file: &mut File) -> io::Result<Outline> {
             b"ftyp" if position == 0 => {}
             b"moov" if !has_moov => has_moov = true,
             b"moof" if has_moov && pending.is_none() && length <= MAX_HEADER_BYTES => {
-                let mut header = vec![0; usize::try_from(length).unwrap_or(0)];
-                file.seek(SeekFrom::Start(position))?;
-                file.read_exact(&mut header)?;
-                pending = timing(&header);
+                pending = timing(&bytes_at(file, position, length)?);
                 if pending.is_none() {
                     break;
+                }
+            }
+            b"prft" | b"emsg"
+                if has_moov && pending.is_none() && length <= marks::MAX_MARK_BYTES =>
+            {
+                match marks::read(&bytes_at(file, position, length)?, named_utc_ms) {
+                    Some(Mark::Start(utc_ms)) => outline.start_utc_ms = Some(utc_ms),
+                    Some(Mark::Event(event)) => outline.events.push(event),
+                    None => {}
                 }
             }
             b"mdat" => match pending.take() {
@@ -117,7 +140,11 @@ fn outline_of(file: &mut File) -> io::Result<Outline> {
 }
 
 /// Kind and length of the box at this place, if all of it is in the file.
-fn box_at(file: &mut File, position: u64, file_bytes: u64) -> io::Result<Option<([u8; 4], u64)>> {
+pub(crate) fn box_at(
+    file: &mut File,
+    position: u64,
+    file_bytes: u64,
+) -> io::Result<Option<([u8; 4], u64)>> {
     if position + 8 > file_bytes {
         return Ok(None);
     }
@@ -130,37 +157,65 @@ fn box_at(file: &mut File, position: u64, file_bytes: u64) -> io::Result<Option<
     Ok((length >= 8 && position + length <= file_bytes).then_some((kind, length)))
 }
 
+fn bytes_at(file: &mut File, position: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    file.seek(SeekFrom::Start(position))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What a part's header tells.
 #[derive(Debug, Clone, Copy)]
-struct Timing {
-    decode_time_90k: u64,
-    duration_90k: u64,
+pub(crate) struct Timing {
+    pub sequence: u32,
+    pub decode_time_90k: u64,
+    pub duration_90k: u64,
+    pub starts_with_idr: bool,
+    /// Where the decode time of its sound is, bytes from the start, and that time.
+    pub sound: Option<(usize, u64)>,
     media_bytes: u64,
 }
 
-/// Reads a whole `moof` of the form this recorder writes.
-fn timing(moof: &[u8]) -> Option<Timing> {
-    let traf = child(moof.get(8..)?, b"traf")?;
-    let tfdt = child(traf, b"tfdt")?;
-    let trun = child(traf, b"trun")?;
-    let decode_time_90k = u64::from_be_bytes(tfdt.get(4..12)?.try_into().ok()?);
-    if u32_at(trun, 0)? != 0x0701 {
-        return None;
-    }
-    let count = usize::try_from(u32_at(trun, 4)?).ok()?;
-    let samples = trun.get(12..)?;
-    if samples.len() != count.checked_mul(12)? {
-        return None;
-    }
+/// Reads a whole `moof` of the form this recorder writes: pictures, and perhaps sound.
+pub(crate) fn timing(moof: &[u8]) -> Option<Timing> {
+    let sequence = u32_at(child(moof.get(8..)?, b"mfhd")?, 4)?;
+    let (pictures, after) = child_and_rest(moof.get(8..)?, b"traf")?;
+    let (decode_time_90k, samples) = run(pictures, PICTURE_RUN, 12)?;
     let mut found = Timing {
+        sequence,
         decode_time_90k,
         duration_90k: 0,
+        starts_with_idr: u32_at(samples, 8)? == FLAGS_IDR,
+        sound: None,
         media_bytes: 0,
     };
     for sample in samples.chunks_exact(12) {
         found.duration_90k += u64::from(u32_at(sample, 0)?);
         found.media_bytes += u64::from(u32_at(sample, 4)?);
     }
+    if let Some(sound) = child(after, b"traf") {
+        let (time_90k, samples) = run(sound, SOUND_RUN, 8)?;
+        // After the headers of both boxes, tfhd, and tfdt's header and version.
+        let offset = moof.len() - after.len() + 8 + 16 + 12;
+        found.sound = Some((offset, time_90k));
+        for sample in samples.chunks_exact(8) {
+            found.media_bytes += u64::from(u32_at(sample, 4)?);
+        }
+    }
     Some(found)
+}
+
+/// Decode time of a `traf`, and its samples of this form and length.
+fn run(traf: &[u8], form: u32, sample_bytes: usize) -> Option<(u64, &[u8])> {
+    let tfdt = child(traf, b"tfdt")?;
+    let trun = child(traf, b"trun")?;
+    let decode_time_90k = u64::from_be_bytes(tfdt.get(4..12)?.try_into().ok()?);
+    if u32_at(trun, 0)? != form {
+        return None;
+    }
+    let count = usize::try_from(u32_at(trun, 4)?).ok()?;
+    let samples = trun.get(12..)?;
+    (samples.len() == count.checked_mul(sample_bytes)?).then_some((decode_time_90k, samples))
 }
 
 fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
@@ -169,14 +224,20 @@ fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
 }
 
 /// The body of the first child box of this kind.
-fn child<'a>(mut boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+fn child<'a>(boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+    child_and_rest(boxes, kind).map(|(body, _)| body)
+}
+
+/// The body of the first child box of this kind, and the boxes after it.
+fn child_and_rest<'a>(mut boxes: &'a [u8], kind: &[u8; 4]) -> Option<(&'a [u8], &'a [u8])> {
     loop {
         let length = usize::try_from(u32_at(boxes, 0)?).ok()?;
         let body = boxes.get(8..length)?;
+        let rest = boxes.get(length..)?;
         if boxes.get(4..8)? == kind {
-            return Some(body);
+            return Some((body, rest));
         }
-        boxes = boxes.get(length..)?;
+        boxes = rest;
     }
 }
 
@@ -190,13 +251,13 @@ mod tests {
 
     /// A recording of three parts, and where each ends.
     fn recording() -> (Vec<u8>, Vec<usize>) {
-        let mut bytes = init_segment(&test_format());
+        let mut bytes = init_segment(&test_format(), None);
         let mut ends = Vec::new();
         let mut builder = PartBuilder::new();
         for count in 0..=15 {
-            if let Some(part) = builder.push(&test_picture(count, 50)) {
+            if let Some(part) = builder.push(test_picture(count, 50)) {
                 bytes.extend_from_slice(&part.head_at(part.decode_time_90k));
-                bytes.extend_from_slice(part.body());
+                bytes.extend_from_slice(&part.media().concat());
                 ends.push(bytes.len());
             }
         }
@@ -220,6 +281,7 @@ mod tests {
                 good_bytes: length,
                 file_bytes: length,
                 duration_90k: 15 * 9000,
+                ..Outline::default()
             }
         );
     }
@@ -257,7 +319,7 @@ mod tests {
         let left = mend(&path).unwrap().unwrap();
         assert_eq!(left.file_bytes, u64::try_from(ends[1]).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), bytes[..ends[1]]);
-        assert_eq!(mend(&path).unwrap(), Some(left));
+        assert_eq!(mend(&path).unwrap(), Some(left.clone()));
         std::fs::write(&path, &bytes[..ends[0] - 1]).unwrap();
         assert_eq!(mend(&path).unwrap(), None);
         assert!(!path.exists());

@@ -8,18 +8,22 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use sealgate_base::Shutdown;
-use sealgate_camera::CameraId;
-use sealgate_recorder_link::{Connection, LinkError, RecorderRefusal, Reply, Request};
+use sealgate_recorder_link::{
+    Connection, LinkError, LiveFrame, RecorderRefusal, Reply, Request, Span,
+};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::export::{Export, Still};
 use crate::recorder::{RecordedFile, Recorder};
 
 /// Connections at once; more wait.
 const MAX_CONNECTIONS: usize = 256;
 /// A viewer that takes longer for one part has gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+/// A player that takes no part for longer has gone, or is paused by somebody who has.
+const PAUSE_TIMEOUT: Duration = Duration::from_secs(600);
 /// Bytes of a recording sent at once.
 const PIECE_BYTES: usize = 256 * 1024;
 /// The socket is for the recorder's user and group: the supervisor is in that group.
@@ -130,18 +134,76 @@ async fn converse(connection: &mut Connection, recorder: &Arc<Recorder>) -> Resu
             }
             Request::Status => Reply::Status(recorder.status()),
             Request::Recordings { camera, limit } => {
-                match list(Arc::clone(recorder), camera, limit).await {
-                    Ok(recordings) => Reply::Recordings { recordings },
-                    Err(refusal) => Reply::Refused(refusal),
-                }
+                let list = move |recorder: &Arc<Recorder>| recorder.recordings(camera, limit);
+                answer(recorder, list, |recordings| Reply::Recordings {
+                    recordings,
+                })
+                .await
             }
-            Request::Live { camera } => match recorder.live(camera) {
+            Request::Motion {
+                camera,
+                active,
+                utc_ms,
+            } => {
+                let report =
+                    move |recorder: &Arc<Recorder>| recorder.report_motion(camera, active, utc_ms);
+                answer(recorder, report, |()| Reply::Done).await
+            }
+            Request::Live { camera, stream } => match recorder.live(camera, stream).await {
                 Ok(viewer) => {
                     connection.send_reply(&Reply::Live).await?;
                     return show(connection, viewer).await;
                 }
                 Err(refusal) => Reply::Refused(refusal),
             },
+            Request::Timeline {
+                camera,
+                from_utc_ms,
+                to_utc_ms,
+            } => {
+                let range = Span {
+                    start_utc_ms: from_utc_ms,
+                    end_utc_ms: to_utc_ms,
+                };
+                let timeline = move |recorder: &Arc<Recorder>| recorder.timeline(camera, range);
+                answer(recorder, timeline, Reply::Timeline).await
+            }
+            Request::Play {
+                camera,
+                from_utc_ms,
+            } => {
+                let play = move |recorder: &Arc<Recorder>| recorder.play(camera, from_utc_ms);
+                match read(recorder, play).await {
+                    Ok((frames, _permit)) => {
+                        connection.send_reply(&Reply::Live).await?;
+                        return play_to(connection, frames).await;
+                    }
+                    Err(refusal) => Reply::Refused(refusal),
+                }
+            }
+            Request::Export {
+                camera,
+                from_utc_ms,
+                to_utc_ms,
+            } => {
+                let export =
+                    move |recorder: &Arc<Recorder>| recorder.export(camera, from_utc_ms, to_utc_ms);
+                match read(recorder, export).await {
+                    Ok((export, _permit)) => return send_export(connection, export).await,
+                    Err(refusal) => Reply::Refused(refusal),
+                }
+            }
+            Request::Still { camera, at_utc_ms } => {
+                let still = move |recorder: &Arc<Recorder>| recorder.still(camera, at_utc_ms);
+                match read(recorder, still).await {
+                    Ok((Still { utc_ms, file }, _permit)) => {
+                        connection.send_reply(&Reply::Still { utc_ms }).await?;
+                        connection.send_piece(file.into()).await?;
+                        continue;
+                    }
+                    Err(refusal) => Reply::Refused(refusal),
+                }
+            }
             Request::File { file } => match recorder.open(&file).await {
                 Ok(recorded) => return send_file(connection, recorded).await,
                 Err(refusal) => Reply::Refused(refusal),
@@ -152,14 +214,65 @@ async fn converse(connection: &mut Connection, recorder: &Arc<Recorder>) -> Resu
     Ok(())
 }
 
-async fn list(
-    recorder: Arc<Recorder>,
-    camera: Option<CameraId>,
-    limit: u32,
-) -> Result<Vec<sealgate_recorder_link::Recording>, RecorderRefusal> {
-    tokio::task::spawn_blocking(move || recorder.recordings(camera, limit))
-        .await
-        .unwrap_or(Err(RecorderRefusal::Index))
+/// Asks the recorder where blocking is allowed.
+async fn answer<T: Send + 'static>(
+    recorder: &Arc<Recorder>,
+    ask: impl FnOnce(&Arc<Recorder>) -> Result<T, RecorderRefusal> + Send + 'static,
+    reply: impl FnOnce(T) -> Reply,
+) -> Reply {
+    let recorder = Arc::clone(recorder);
+    let answer = tokio::task::spawn_blocking(move || ask(&recorder)).await;
+    match answer.unwrap_or(Err(RecorderRefusal::Index)) {
+        Ok(found) => reply(found),
+        Err(refusal) => Reply::Refused(refusal),
+    }
+}
+
+/// Begins to read recordings, if there is room for one more reader.
+async fn read<T: Send + 'static>(
+    recorder: &Arc<Recorder>,
+    begin: impl FnOnce(&Arc<Recorder>) -> Result<T, RecorderRefusal> + Send + 'static,
+) -> Result<(T, OwnedSemaphorePermit), RecorderRefusal> {
+    let permit = Arc::clone(&recorder.readers).try_acquire_owned();
+    let permit = permit.map_err(|_| RecorderRefusal::TooManyReaders)?;
+    let recorder = Arc::clone(recorder);
+    let begun = tokio::task::spawn_blocking(move || begin(&recorder)).await;
+    Ok((begun.unwrap_or(Err(RecorderRefusal::Index))?, permit))
+}
+
+/// Recorded frames, as fast as they are taken: a player may pause for long.
+async fn play_to(
+    connection: &mut Connection,
+    mut frames: mpsc::Receiver<LiveFrame>,
+) -> Result<(), LinkError> {
+    while let Some(frame) = frames.recv().await {
+        match tokio::time::timeout(PAUSE_TIMEOUT, connection.send_live(&frame)).await {
+            Ok(sent) => sent?,
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+async fn send_export(connection: &mut Connection, export: Export) -> Result<(), LinkError> {
+    let info = Reply::Export(export.info.clone());
+    connection.send_reply(&info).await?;
+    let (sender, mut pieces) = mpsc::channel(2);
+    let reading = tokio::task::spawn_blocking(move || export.send(&sender));
+    while let Some(piece) = pieces.recv().await {
+        match tokio::time::timeout(SEND_TIMEOUT, connection.send_piece(piece)).await {
+            Ok(sent) => sent?,
+            Err(_) => return Ok(()),
+        }
+    }
+    match reading.await {
+        Ok(Err(error)) => {
+            // The other side sees that bytes are missing.
+            tracing::warn!(%error, "an export ended early");
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn send_file(connection: &mut Connection, recorded: RecordedFile) -> Result<(), LinkError> {

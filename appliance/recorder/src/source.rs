@@ -1,19 +1,25 @@
-//! Where pictures come from: a trait, so that tests feed them by hand, and RTSP behind it.
-
-use std::sync::Arc;
+//! Where pictures and sound come from: a trait, so that tests feed them by hand, and RTSP
+//! behind it ([`crate::rtsp`]).
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
-use retina::client::{
-    Credentials, Demuxed, InitialSequenceNumberPolicy, PlayOptions, Session, SessionGroup,
-    SessionOptions, SetupOptions, TcpTransportOptions, Transport,
-};
-use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoParameters};
 use sealgate_camera::StreamUrl;
+use sealgate_recorder_link::Transport;
 
-use crate::boxes::TIMESCALE;
-use crate::format::VideoFormat;
+use crate::backoff::Failure;
+use crate::format::{SoundFormat, VideoFormat};
+use crate::sound::Sound;
+
+/// One stream of a camera, and how to get it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamSpec {
+    /// Its address.
+    pub url: StreamUrl,
+    /// Its sound as well.
+    pub audio: bool,
+    /// How its packets travel.
+    pub transport: Transport,
+}
 
 /// One camera, which can be connected to again and again.
 pub trait Source: Send + Sync + 'static {
@@ -21,10 +27,22 @@ pub trait Source: Send + Sync + 'static {
     fn open(&self) -> BoxFuture<'_, Result<Box<dyn Pictures>, SourceError>>;
 }
 
-/// One session's pictures. Dropping it ends the session.
+/// One session's pictures and sound. Dropping it ends the session.
 pub trait Pictures: Send {
-    /// The next picture; `None` when the camera ended the session. Safe to cancel.
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Picture>, SourceError>>;
+    /// What comes next; `None` when the camera ended the session. Safe to cancel.
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Frame>, SourceError>>;
+
+    /// The sound of the whole session, if it has any.
+    fn sound_format(&self) -> Option<SoundFormat>;
+}
+
+/// What a session gives.
+#[derive(Debug, Clone)]
+pub enum Frame {
+    /// A picture.
+    Picture(Picture),
+    /// Sound.
+    Sound(Sound),
 }
 
 /// One picture as the camera sent it.
@@ -65,6 +83,16 @@ pub enum SourceError {
     Rtsp(String),
 }
 
+impl SourceError {
+    /// Whether trying again soon may help.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Refused | Self::NoStream | Self::NoVideo => Failure::Refusal,
+            Self::Status(_) | Self::Unreachable(_) | Self::Rtsp(_) => Failure::Outage,
+        }
+    }
+}
+
 impl From<retina::Error> for SourceError {
     fn from(error: retina::Error) -> Self {
         tracing::debug!(%error, "in the RTSP client's own words");
@@ -103,115 +131,6 @@ fn first_line(message: &str) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(200)
         .collect()
-}
-
-/// A camera's main stream by RTSP, interleaved in the TCP connection (RFC 2326, 10.12).
-pub struct RtspSource {
-    url: StreamUrl,
-    group: Arc<SessionGroup>,
-}
-
-impl RtspSource {
-    /// The stream at this address.
-    pub fn new(url: StreamUrl) -> Self {
-        Self {
-            url,
-            group: Arc::new(SessionGroup::default()),
-        }
-    }
-
-    async fn describe_and_play(&self) -> Result<RtspPictures, SourceError> {
-        let credentials = self
-            .url
-            .credentials()
-            .map(|(username, password)| Credentials { username, password });
-        let options = SessionOptions::default()
-            .creds(credentials)
-            .user_agent("Sealgate".to_owned())
-            .session_group(Arc::clone(&self.group));
-        let mut session = Session::describe(self.url.without_credentials(), options).await?;
-        let stream = session
-            .streams()
-            .iter()
-            .position(|stream| {
-                stream.media() == "video" && matches!(stream.encoding_name(), "h264" | "h265")
-            })
-            .ok_or(SourceError::NoVideo)?;
-        let options = SetupOptions::default()
-            .transport(Transport::Tcp(TcpTransportOptions::default()))
-            .frame_format(FrameFormat::MP4);
-        session.setup(stream, options).await?;
-        // Late joiners of a shared stream get a sequence number that is not the next one.
-        let options = PlayOptions::default().initial_seq(InitialSequenceNumberPolicy::Ignore);
-        let session = session.play(options).await?.demuxed()?;
-        Ok(RtspPictures {
-            session,
-            stream,
-            format_known: false,
-        })
-    }
-}
-
-impl Source for RtspSource {
-    fn open(&self) -> BoxFuture<'_, Result<Box<dyn Pictures>, SourceError>> {
-        async {
-            let pictures = self.describe_and_play().await?;
-            Ok(Box::new(pictures) as Box<dyn Pictures>)
-        }
-        .boxed()
-    }
-}
-
-struct RtspPictures {
-    session: Demuxed,
-    stream: usize,
-    format_known: bool,
-}
-
-impl RtspPictures {
-    async fn next_picture(&mut self) -> Result<Option<Picture>, SourceError> {
-        while let Some(item) = self.session.next().await {
-            let CodecItem::VideoFrame(frame) = item? else {
-                continue;
-            };
-            let is_idr = frame.is_random_access_point();
-            let mut new_format = None;
-            if frame.has_new_parameters() || (is_idr && !self.format_known) {
-                let stream = &self.session.streams()[self.stream];
-                if let Some(ParametersRef::Video(parameters)) = stream.parameters() {
-                    new_format = Some(format_of(parameters)?);
-                    self.format_known = true;
-                }
-            }
-            let timestamp = frame.timestamp();
-            let camera_90k = i128::from(timestamp.elapsed()) * i128::from(TIMESCALE)
-                / i128::from(timestamp.clock_rate().get());
-            return Ok(Some(Picture {
-                camera_90k: i64::try_from(camera_90k).unwrap_or(i64::MAX),
-                is_idr,
-                new_format,
-                lost_packets: frame.loss(),
-                data: frame.into_data().into(),
-            }));
-        }
-        Ok(None)
-    }
-}
-
-impl Pictures for RtspPictures {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Picture>, SourceError>> {
-        self.next_picture().boxed()
-    }
-}
-
-fn format_of(parameters: &VideoParameters) -> Result<VideoFormat, SourceError> {
-    let (width, height) = parameters.pixel_dimensions();
-    Ok(VideoFormat {
-        codec: parameters.rfc6381_codec().to_owned(),
-        sample_entry: parameters.mp4_sample_entry().build()?,
-        width: u16::try_from(width).unwrap_or(u16::MAX),
-        height: u16::try_from(height).unwrap_or(u16::MAX),
-    })
 }
 
 #[cfg(test)]

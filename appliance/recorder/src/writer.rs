@@ -1,11 +1,10 @@
-//! The one thread that writes recordings to their disk.
+//! The thread that writes recordings to one disk.
 //!
 //! Sessions hand parts over without waiting; what waits for the disk is bounded in bytes. A
 //! session whose part finds no room drops to the next IDR, and the gap is noted. What was
 //! written is on disk at most two seconds later.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,12 +12,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sealgate_camera::CameraId;
+use sealgate_recorder_link::{DiskState, Event, GapCause, Span};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::disk::Disk;
 use crate::format::InitSegment;
 use crate::index::Index;
 use crate::part::{self, Part};
-use crate::recording::GrowingFile;
+use crate::recording::{GrowingFile, RecordingError};
 
 /// Parts waiting for the disk, bytes: two seconds of 64 cameras at 2 MByte/s in all.
 pub const MAX_WAITING_BYTES: u32 = 32 * 1024 * 1024;
@@ -26,14 +27,10 @@ pub const MAX_WAITING_BYTES: u32 = 32 * 1024 * 1024;
 /// most, which leaves the disk 0.75 s of the two promised.
 const TICK: Duration = Duration::from_millis(250);
 const SYNC_AGE: Duration = Duration::from_secs(1);
-/// A thread that was not seen for longer hangs in the disk.
-const HANGING: Duration = Duration::from_secs(60);
 
 /// How recordings are written.
 #[derive(Debug, Clone)]
 pub struct WriterSettings {
-    /// Where recordings go.
-    pub folder: PathBuf,
     /// A new file begins at the first IDR after this much video.
     pub max_file_duration: Duration,
     /// See [`MAX_WAITING_BYTES`].
@@ -49,10 +46,21 @@ pub struct WriteJob {
     pub init: Arc<InitSegment>,
     /// The part.
     pub part: Arc<Part>,
-    /// Arrival of the first picture that was dropped just before this part, if any was.
-    pub gap_since_utc_ms: Option<i64>,
+    /// What was left out just before this part, if anything was.
+    pub gap: Option<OpenGap>,
+    /// What happens meanwhile, to be told in the file.
+    pub event: Option<Event>,
     /// Counts bytes on their way to the disk.
     pub recorded_bytes: Arc<AtomicU64>,
+}
+
+/// Video that is not written, up to now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenGap {
+    /// The first picture left out arrived then, milliseconds since the Unix epoch.
+    pub since_utc_ms: i64,
+    /// Why it was.
+    pub cause: GapCause,
 }
 
 /// The disk does not keep up.
@@ -98,7 +106,7 @@ impl Writer {
     ///
     /// # Errors
     /// The system has no thread left.
-    pub fn start(settings: WriterSettings, index: Index) -> std::io::Result<Self> {
+    pub fn start(settings: WriterSettings, disk: Arc<Disk>, index: Index) -> std::io::Result<Self> {
         let (messages, receiver) = mpsc::channel();
         let shared = Arc::new(Shared {
             started: Instant::now(),
@@ -109,6 +117,7 @@ impl Writer {
         let room = Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
         let work = Work {
             settings,
+            disk,
             index,
             shared: Arc::clone(&shared),
             cameras: HashMap::new(),
@@ -146,34 +155,50 @@ impl Writer {
         answer
     }
 
-    /// The file being written of each camera that has one.
-    pub fn growing(&self) -> HashMap<CameraId, Progress> {
-        lock(&self.shared.growing).clone()
+    /// The file being written of this camera, if it has one.
+    pub fn growing(&self, camera: CameraId) -> Option<Progress> {
+        lock(&self.shared.growing).get(&camera).cloned()
     }
 
-    /// False once the thread hangs in the disk, or is gone.
-    pub fn is_alive(&self) -> bool {
+    /// Whether the thread has been in the disk for longer than this.
+    pub fn hangs(&self, limit: Duration) -> bool {
         let seen = Duration::from_millis(self.shared.seen_ms.load(Ordering::Relaxed));
-        let gone = lock(&self.thread)
-            .as_ref()
-            .is_none_or(JoinHandle::is_finished);
-        !gone && self.shared.started.elapsed().saturating_sub(seen) < HANGING
+        self.shared.started.elapsed().saturating_sub(seen) >= limit
     }
 
-    /// Finishes every file and ends the thread. Blocks until the disk has all.
-    pub fn end(&self) {
+    /// Whether the thread has ended, which it does not do by itself.
+    pub fn is_gone(&self) -> bool {
+        lock(&self.thread)
+            .as_ref()
+            .is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Finishes every file and ends the thread. Blocks until the disk has all; a thread that
+    /// hangs in it for longer than `limit` is left behind.
+    pub fn end(&self, limit: Duration) {
         let _ = self.messages.send(Message::End);
-        let thread = lock(&self.thread).take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the writing thread had failed");
+        join_within(lock(&self.thread).take(), limit);
+    }
+}
+
+/// Waits for threads, but not longer than this in all.
+pub fn join_within(threads: impl IntoIterator<Item = JoinHandle<()>>, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    for thread in threads {
+        while !thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if !thread.is_finished() {
+            tracing::error!("a thread hangs in its disk and is left behind");
+        } else if thread.join().is_err() {
+            tracing::error!("a thread had failed");
         }
     }
 }
 
 struct Work {
     settings: WriterSettings,
+    disk: Arc<Disk>,
     index: Index,
     shared: Arc<Shared>,
     cameras: HashMap<CameraId, CameraFile>,
@@ -182,8 +207,17 @@ struct Work {
 #[derive(Default)]
 struct CameraFile {
     file: Option<GrowingFile>,
-    /// Parts are left out until the next IDR; the first of them arrived then.
-    gap_since_utc_ms: Option<i64>,
+    /// Parts are left out until the next IDR.
+    gap: Option<OpenGap>,
+}
+
+impl CameraFile {
+    fn leave_out(&mut self, part: &Part) {
+        self.gap.get_or_insert(OpenGap {
+            since_utc_ms: part.utc_ms,
+            cause: GapCause::Disk,
+        });
+    }
 }
 
 impl Work {
@@ -215,34 +249,21 @@ impl Work {
     fn write(&mut self, job: WriteJob) {
         let part = &job.part;
         let mut state = self.cameras.remove(&job.camera).unwrap_or_default();
-        if let Some(since) = job.gap_since_utc_ms {
-            state.gap_since_utc_ms.get_or_insert(since);
+        if let Some(gap) = job.gap {
+            state.gap.get_or_insert(gap);
         }
-        let awaits_idr = state.file.is_none() || state.gap_since_utc_ms.is_some();
+        let awaits_idr = state.file.is_none() || state.gap.is_some();
         if part.starts_with_idr {
             self.rotate(&mut state, &job);
-            self.end_gap(&mut state, &job);
+            self.begin(&mut state, &job);
         } else if awaits_idr {
-            state.gap_since_utc_ms.get_or_insert(part.utc_ms);
+            state.leave_out(part);
             self.cameras.insert(job.camera, state);
             return;
         }
-        if state.file.is_none() {
-            match GrowingFile::create(&self.settings.folder, job.camera, &job.init, part) {
-                Ok(file) => {
-                    let begun = self.index.begin(job.camera, &file.name, file.start_utc_ms);
-                    log_index(begun);
-                    state.file = Some(file);
-                }
-                Err(error) => {
-                    report(job.camera, &error, &state);
-                    state.gap_since_utc_ms = Some(part.utc_ms);
-                }
-            }
-        }
         if let Some(mut file) = state.file.take() {
             let before = file.size_bytes();
-            match file.add(part) {
+            match file.add(part, job.event.as_ref()) {
                 Ok(()) => {
                     let added = file.size_bytes() - before;
                     job.recorded_bytes.fetch_add(added, Ordering::Relaxed);
@@ -252,17 +273,44 @@ impl Work {
                         size_bytes: file.size_bytes(),
                     };
                     lock(&self.shared.growing).insert(job.camera, progress);
+                    self.end_gap(&mut state, &job);
                     state.file = Some(file);
                 }
                 Err(error) => {
-                    report(job.camera, &error, &state);
-                    state.gap_since_utc_ms = Some(part.utc_ms);
+                    self.report(job.camera, &error, &state);
+                    state.leave_out(part);
                     // How the file ends now is uncertain: nothing is added to it any more.
                     self.finish(job.camera, file);
                 }
             }
         }
         self.cameras.insert(job.camera, state);
+    }
+
+    /// Makes a file for this part, which starts with an IDR, unless there is one.
+    fn begin(&mut self, state: &mut CameraFile, job: &WriteJob) {
+        if state.file.is_some() {
+            return;
+        }
+        let Some(number) = self.disk.number() else {
+            return state.leave_out(&job.part);
+        };
+        // Its file system may have gone since it was last looked at.
+        if !self.disk.has_its_marker() {
+            self.disk.leave_out(DiskState::Away);
+            return state.leave_out(&job.part);
+        }
+        match GrowingFile::create(self.disk.folder(), job.camera, &job.init, &job.part) {
+            Ok(file) => {
+                let start = file.start_utc_ms;
+                log_index(self.index.begin(number, job.camera, &file.name, start));
+                state.file = Some(file);
+            }
+            Err(error) => {
+                self.report(job.camera, &error, state);
+                state.leave_out(&job.part);
+            }
+        }
     }
 
     /// Ends the file where this part, which starts with an IDR, does not continue it.
@@ -278,14 +326,19 @@ impl Work {
     }
 
     fn end_gap(&self, state: &mut CameraFile, job: &WriteJob) {
-        if let Some(since) = state.gap_since_utc_ms.take() {
+        let Some(gap) = state.gap.take() else { return };
+        let span = Span {
+            start_utc_ms: gap.since_utc_ms,
+            end_utc_ms: job.part.utc_ms,
+        };
+        if gap.cause == GapCause::Disk {
             tracing::warn!(
                 camera_id = %job.camera,
-                lost_ms = job.part.utc_ms - since,
+                lost_ms = span.end_utc_ms - span.start_utc_ms,
                 "recording goes on after a gap"
             );
-            log_index(self.index.add_gap(job.camera, since, job.part.utc_ms));
         }
+        log_index(self.index.add_gap(job.camera, span, gap.cause));
     }
 
     fn close(&mut self, camera: CameraId) {
@@ -303,13 +356,20 @@ impl Work {
                 "the end of a recording may be lost");
         }
         let duration_ms = part::ms(file.duration_90k());
-        log_index(if duration_ms == 0 {
+        let is_empty = duration_ms == 0;
+        if is_empty {
             file.remove();
-            self.index.forget(&file.name)
-        } else {
-            self.index
-                .finish(&file.name, duration_ms, file.size_bytes())
-        });
+        }
+        // A disk that is left out is listed anew when it is back.
+        if let Some(number) = self.disk.number() {
+            log_index(if is_empty {
+                self.index.forget(number, &file.name)
+            } else {
+                let size_bytes = file.size_bytes();
+                self.index
+                    .finish(number, &file.name, duration_ms, size_bytes)
+            });
+        }
         lock(&self.shared.growing).remove(&camera);
     }
 
@@ -320,16 +380,18 @@ impl Work {
             {
                 tracing::error!(camera_id = %camera, error = &error as &dyn std::error::Error,
                     "recorded video may not be on disk");
+                self.disk.failed(&error.source);
             }
         }
     }
-}
 
-/// Says once that writing failed, not for every part that is left out.
-fn report(camera: CameraId, error: &crate::recording::RecordingError, state: &CameraFile) {
-    if state.gap_since_utc_ms.is_none() {
-        tracing::error!(camera_id = %camera, error = error as &dyn std::error::Error,
-            "video is lost");
+    /// Tells the disk, and the log: once, not for every part that is left out.
+    fn report(&self, camera: CameraId, error: &RecordingError, state: &CameraFile) {
+        self.disk.failed(&error.source);
+        if state.gap.is_none() {
+            tracing::error!(camera_id = %camera, error = error as &dyn std::error::Error,
+                "video is lost");
+        }
     }
 }
 

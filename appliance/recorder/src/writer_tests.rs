@@ -1,15 +1,19 @@
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::*;
+use crate::disk::{DiskSettings, Initialize, Markers};
 use crate::format::test_format;
+use crate::index::DiskNumber;
 use crate::part::{PartBuilder, test_picture};
 use crate::scan::outline;
 
 struct Bench {
     folder: tempfile::TempDir,
     writer: Writer,
+    disk: Arc<Disk>,
+    number: DiskNumber,
     camera: CameraId,
     init: Arc<InitSegment>,
     recorded_bytes: Arc<AtomicU64>,
@@ -19,13 +23,22 @@ impl Bench {
     fn new(max_waiting_bytes: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let index = Index::open(&folder.path().join("index.db")).unwrap();
-        let settings = WriterSettings {
+        let disk = Arc::new(Disk::new(DiskSettings {
+            name: "one".into(),
             folder: folder.path().join("recordings"),
+            initialize: Initialize::Always,
+        }));
+        let marker = disk.try_out(&Markers::default()).unwrap();
+        let number = index.disk(&marker).unwrap();
+        disk.take_into_use(number);
+        let settings = WriterSettings {
             max_file_duration: Duration::from_secs(4),
             max_waiting_bytes,
         };
         Self {
-            writer: Writer::start(settings, index).unwrap(),
+            writer: Writer::start(settings, Arc::clone(&disk), index).unwrap(),
+            disk,
+            number,
             folder,
             camera: "02000000000a-1".parse().unwrap(),
             init: Arc::new(InitSegment::new(test_format())),
@@ -38,7 +51,11 @@ impl Bench {
             camera: self.camera,
             init: Arc::clone(&self.init),
             part: Arc::clone(part),
-            gap_since_utc_ms,
+            gap: gap_since_utc_ms.map(|since_utc_ms| OpenGap {
+                since_utc_ms,
+                cause: GapCause::Disk,
+            }),
+            event: None,
             recorded_bytes: Arc::clone(&self.recorded_bytes),
         })
     }
@@ -51,15 +68,38 @@ impl Bench {
         self.folder.path().join("recordings")
     }
 
+    fn end(&self) {
+        self.writer.end(Duration::from_secs(5));
+    }
+
+    /// (start, end), oldest first.
+    fn gaps(&self) -> Vec<(i64, i64)> {
+        let all = Span {
+            start_utc_ms: 0,
+            end_utc_ms: i64::MAX,
+        };
+        let found = self.index().gaps(self.camera, all).unwrap();
+        let times = |gap: &sealgate_recorder_link::Gap| {
+            assert_eq!(gap.cause, Some(GapCause::Disk));
+            (gap.span.start_utc_ms, gap.span.end_utc_ms)
+        };
+        found.iter().map(times).collect()
+    }
+
+    fn newest(&self) -> Vec<sealgate_recorder_link::Recording> {
+        self.index().newest(&[self.number], None, 100).unwrap()
+    }
+
     /// (milliseconds, bytes), oldest first, each checked against the file itself.
     fn files(&self) -> Vec<u64> {
-        let mut found = self.index().newest(None, 100).unwrap();
+        let mut found = self.newest();
         found.reverse();
         for recording in &found {
             let outline = outline(&self.recordings().join(&recording.file)).unwrap();
             assert_eq!(outline.good_bytes, outline.file_bytes);
             assert_eq!(outline.file_bytes, recording.size_bytes);
             assert_eq!(part::ms(outline.duration_90k), recording.duration_ms);
+            assert_eq!(outline.start_utc_ms, Some(recording.start_utc_ms));
             assert!(!recording.growing);
         }
         found.into_iter().map(|found| found.duration_ms).collect()
@@ -69,7 +109,7 @@ impl Bench {
 fn parts(pictures: std::ops::RangeInclusive<u64>) -> Vec<Arc<Part>> {
     let mut builder = PartBuilder::new();
     pictures
-        .filter_map(|count| builder.push(&test_picture(count, 100)))
+        .filter_map(|count| builder.push(test_picture(count, 100)))
         .map(Arc::new)
         .collect()
 }
@@ -80,15 +120,14 @@ fn a_new_file_begins_at_an_idr_after_the_longest_duration() {
     for part in &parts(0..=110) {
         bench.write(part, None).unwrap();
     }
-    bench.writer.end();
+    bench.end();
     assert_eq!(bench.files(), [4000, 4000, 3000]);
-    assert_eq!(bench.index().gaps(bench.camera).unwrap(), []);
+    assert_eq!(bench.gaps(), []);
+    let before_parts = bench.init.bytes.len() + crate::marks::start(0).len();
     let on_disk: u64 = bench
-        .index()
-        .newest(None, 9)
-        .unwrap()
+        .newest()
         .iter()
-        .map(|file| file.size_bytes - u64::try_from(bench.init.bytes.len()).unwrap())
+        .map(|file| file.size_bytes - u64::try_from(before_parts).unwrap())
         .sum();
     assert_eq!(bench.recorded_bytes.load(Ordering::Relaxed), on_disk);
 }
@@ -106,7 +145,7 @@ fn a_new_format_begins_a_new_file() {
     for part in &parts[4..8] {
         bench.write(part, None).unwrap();
     }
-    bench.writer.end();
+    bench.end();
     assert_eq!(bench.files(), [2000, 2000]);
 }
 
@@ -118,10 +157,10 @@ async fn a_closed_camera_has_a_finished_file() {
     }
     bench.writer.close(bench.camera).await.unwrap();
     assert_eq!(bench.files(), [2000]);
-    assert!(bench.writer.growing().is_empty());
-    assert!(bench.writer.is_alive());
-    bench.writer.end();
-    assert!(!bench.writer.is_alive());
+    assert_eq!(bench.writer.growing(bench.camera), None);
+    assert!(!bench.writer.is_gone() && !bench.writer.hangs(Duration::from_secs(1)));
+    bench.end();
+    assert!(bench.writer.is_gone());
     assert_eq!(bench.write(&parts(0..=20)[0], None), Err(QueueFull));
 }
 
@@ -134,11 +173,11 @@ fn nothing_is_written_before_an_idr_and_gaps_are_noted() {
         bench.write(part, None).unwrap();
     }
     bench.write(&parts[8], Some(start + 3000)).unwrap();
-    bench.writer.end();
+    bench.end();
     // Of 2 s to 4.5 s, 3 s to 4 s were left out: the hole stays in the file's own times.
     assert_eq!(bench.files(), [2500]);
     assert_eq!(
-        bench.index().gaps(bench.camera).unwrap(),
+        bench.gaps(),
         [(start + 1000, start + 2000), (start + 3000, start + 4000)]
     );
 }
@@ -148,7 +187,7 @@ fn refuses_what_finds_no_room() {
     let bench = Bench::new(300);
     let large = Arc::new({
         let mut builder = PartBuilder::new();
-        builder.push(&test_picture(0, 1000));
+        builder.push(test_picture(0, 1000));
         builder.finish(9000).unwrap()
     });
     assert_eq!(bench.write(&large, None), Err(QueueFull));
@@ -177,13 +216,10 @@ fn goes_on_when_the_disk_does_again() {
     for part in &parts[4..8] {
         bench.write(part, None).unwrap();
     }
-    bench.writer.end();
+    bench.end();
     assert_eq!(bench.files(), [2000]);
     let start = 1_795_000_000_000;
-    assert_eq!(
-        bench.index().gaps(bench.camera).unwrap(),
-        [(start, start + 2000)]
-    );
+    assert_eq!(bench.gaps(), [(start, start + 2000)]);
 }
 
 #[test]
@@ -193,9 +229,20 @@ fn a_second_recording_of_the_same_moment_gets_a_name_of_its_own() {
     bench.write(&parts[0], None).unwrap();
     drop(bench.writer.close(bench.camera));
     bench.write(&parts[0], None).unwrap();
-    bench.writer.end();
+    bench.end();
     assert_eq!(bench.files(), [500, 500]);
-    assert!(Path::new(&bench.recordings()).is_dir());
+}
+
+#[test]
+fn nothing_is_written_without_the_disks_marker() {
+    let bench = Bench::new(MAX_WAITING_BYTES);
+    std::fs::remove_file(bench.recordings().join(crate::disk::MARKER)).unwrap();
+    for part in &parts(0..=40) {
+        bench.write(part, None).unwrap();
+    }
+    bench.end();
+    assert_eq!(bench.disk.state(), DiskState::Away);
+    assert_eq!(std::fs::read_dir(bench.recordings()).unwrap().count(), 0);
 }
 
 fn wait_until(condition: impl Fn() -> bool) {

@@ -145,8 +145,13 @@ async fn comes_back_after_the_camera_restarts() {
     // What came before the failure becomes a finished file now, not at the next session.
     recorder.until_finished(id).await;
 
+    // Long enough for the longest wait between attempts.
+    tokio::time::sleep(Duration::from_secs(4)).await;
     let camera = Camera::start('B', port);
+    let returned = Instant::now();
     recorder.until(id, is_recording).await;
+    println!("recorded again {:?} after it returned", returned.elapsed());
+    assert!(returned.elapsed() < Duration::from_secs(2));
     recorder.until_frames(id, 20).await;
     recorder
         .client

@@ -10,12 +10,15 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use sealgate_base::SystemClock;
 use sealgate_recorder::channel::{Channel, ChannelView, Counters};
-use sealgate_recorder::format::VideoFormat;
+use sealgate_recorder::disk::{Disk, DiskSettings, Initialize};
+use sealgate_recorder::disks::{Disks, Place};
+use sealgate_recorder::format::{SoundFormat, VideoFormat};
 use sealgate_recorder::index::Index;
+use sealgate_recorder::keeper::Keeper;
 use sealgate_recorder::scan::outline;
-use sealgate_recorder::source::{Picture, Pictures, Source, SourceError};
+use sealgate_recorder::source::{Frame, Picture, Pictures, Source, SourceError};
 use sealgate_recorder::writer::{Writer, WriterSettings};
-use sealgate_recorder_link::{LiveFrame, SessionState};
+use sealgate_recorder_link::{LiveFrame, RecordPlan, SessionState};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -70,8 +73,12 @@ impl Source for HandMade {
 struct Session(mpsc::UnboundedReceiver<Picture>);
 
 impl Pictures for Session {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<Picture>, SourceError>> {
-        async { Ok(self.0.recv().await) }.boxed()
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Frame>, SourceError>> {
+        async { Ok(self.0.recv().await.map(Frame::Picture)) }.boxed()
+    }
+
+    fn sound_format(&self) -> Option<SoundFormat> {
+        None
     }
 }
 
@@ -98,7 +105,7 @@ fn picture(count: i64) -> Picture {
 struct Bench {
     folder: tempfile::TempDir,
     view: Arc<ChannelView>,
-    writer: Arc<Writer>,
+    disks: Arc<Disks>,
     cancel: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
@@ -107,25 +114,46 @@ impl Bench {
     fn start(source: &Arc<HandMade>, max_waiting_bytes: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let index = Index::open(&folder.path().join("index.db")).unwrap();
+        let disk = Arc::new(Disk::new(DiskSettings {
+            name: "one".into(),
+            folder: folder.path().join("recordings"),
+            initialize: Initialize::Always,
+        }));
         let settings = WriterSettings {
-            folder: folder.path().to_owned(),
             max_file_duration: Duration::from_secs(60),
             max_waiting_bytes,
         };
-        let writer = Arc::new(Writer::start(settings, index).unwrap());
+        let reopened = Index::reopen(&folder.path().join("index.db")).unwrap();
+        let writer = Writer::start(settings, Arc::clone(&disk), reopened).unwrap();
+        let place = Place {
+            disk: Arc::clone(&disk),
+            writer,
+        };
+        let disks = Arc::new(Disks::new(vec![place], 0));
+        let marker = disk.try_out(&disks.markers).unwrap();
+        disk.take_into_use(index.disk(&marker).unwrap());
         let camera = "02000000000a-1".parse().unwrap();
-        let view = Arc::new(ChannelView::new(camera, Arc::new(Counters::default())));
+        let counters = Arc::new(Counters::default());
+        let clock = Arc::new(SystemClock::new());
+        let keeper = Arc::new(Keeper::new(
+            camera,
+            RecordPlan::CONTINUOUS,
+            Arc::clone(&disks),
+            Arc::clone(&clock) as Arc<_>,
+            Arc::clone(&counters.recorded_bytes),
+        ));
+        let view = Arc::new(ChannelView::new(camera, counters));
         let channel = Channel::new(
             Arc::clone(&view),
             Arc::clone(source) as Arc<dyn Source>,
-            Arc::clone(&writer),
-            Arc::new(SystemClock::new()),
+            keeper,
+            clock,
         );
         let cancel = CancellationToken::new();
         Self {
             folder,
             view,
-            writer,
+            disks,
             task: tokio::spawn(channel.run(cancel.clone())),
             cancel,
         }
@@ -162,12 +190,14 @@ impl Bench {
     async fn stop(self) -> Vec<u64> {
         self.cancel.cancel();
         self.task.await.unwrap();
-        self.writer.end();
+        let place = &self.disks.places()[0];
+        let number = place.disk.number().unwrap();
+        place.writer.end(Duration::from_secs(5));
         let index = Index::reopen(&self.folder.path().join("index.db")).unwrap();
-        let mut found = index.newest(None, 100).unwrap();
+        let mut found = index.newest(&[number], None, 100).unwrap();
         found.reverse();
         for recording in &found {
-            check_file(&self.folder.path().join(&recording.file));
+            check_file(&place.disk.folder().join(&recording.file));
         }
         found.into_iter().map(|found| found.duration_ms).collect()
     }
@@ -206,6 +236,7 @@ async fn a_camera_that_does_not_answer_is_tried_again_ever_more_seldom() {
         Attempt::Hang,
         Attempt::Fail(SourceError::Refused),
         Attempt::Fail(SourceError::NoStream),
+        Attempt::Fail(SourceError::Unreachable("it is off".into())),
     ]);
     let bench = Bench::start(&source, 1 << 20);
     let started = Instant::now();
@@ -220,6 +251,8 @@ async fn a_camera_that_does_not_answer_is_tried_again_ever_more_seldom() {
             490..=1000,
         ),
         (3, "the camera has no stream at this address", 990..=2000),
+        // One that is off is looked for every second.
+        (4, "the camera can't be reached: it is off", 490..=1000),
     ] {
         while source.opened.load(Ordering::Relaxed) < attempts {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -8,10 +8,15 @@ use sealgate_camera::CameraId;
 use tokio::net::UnixStream;
 
 use crate::codec::{Connection, LinkError, LiveFrame};
-use crate::{DesiredSet, RecorderRefusal, RecorderStatus, Recording, Reply, Request};
+use crate::{
+    DesiredSet, ExportInfo, LiveStream, RecorderRefusal, RecorderStatus, Recording, Reply, Request,
+    Timeline,
+};
 
 /// How long one request may take; a recorder that needs longer is as good as gone.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for an export, whose files are read once before its first byte.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why a request to the recorder gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +53,12 @@ impl RecorderRefusal {
         match self {
             Self::NotDesired { .. } => "SG-REC-002",
             Self::TooManyViewers { .. } => "SG-REC-003",
+            Self::NoSubStream { .. } => "SG-REC-020",
             Self::Index => "SG-REC-004",
             Self::NoSuchRecording => "SG-REC-006",
+            Self::NothingRecorded { .. } => "SG-REC-007",
+            Self::TooLong => "SG-REC-008",
+            Self::TooManyReaders => "SG-REC-009",
         }
     }
 }
@@ -111,7 +120,19 @@ impl RecorderClient {
     /// # Errors
     /// Any [`ClientError`]; [`RecorderRefusal::NotDesired`] when the camera is not recorded.
     pub async fn live(&self, camera: CameraId) -> Result<LiveVideo, ClientError> {
-        match self.ask(Request::Live { camera }).await? {
+        self.live_stream(camera, LiveStream::Main).await
+    }
+
+    /// Live video of one of a camera's streams. Drop the answer to stop watching.
+    ///
+    /// # Errors
+    /// As [`Self::live`]; [`RecorderRefusal::NoSubStream`] for a camera without one.
+    pub async fn live_stream(
+        &self,
+        camera: CameraId,
+        stream: LiveStream,
+    ) -> Result<LiveVideo, ClientError> {
+        match self.ask(Request::Live { camera, stream }).await? {
             (Reply::Live, connection) => Ok(LiveVideo { connection }),
             _ => Err(ClientError::WrongReply),
         }
@@ -132,14 +153,131 @@ impl RecorderClient {
         }
     }
 
+    /// A desired camera sees motion since this moment, or none any more. Say it again at least
+    /// every 30 s while it lasts.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; [`RecorderRefusal::NotDesired`] when the camera is not desired.
+    pub async fn motion(
+        &self,
+        camera: CameraId,
+        active: bool,
+        utc_ms: i64,
+    ) -> Result<(), ClientError> {
+        let request = Request::Motion {
+            camera,
+            active,
+            utc_ms,
+        };
+        match self.ask(request).await? {
+            (Reply::Done, _) => Ok(()),
+            _ => Err(ClientError::WrongReply),
+        }
+    }
+
+    /// What was recorded of a camera between two moments, what was not, and what happened.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn timeline(
+        &self,
+        camera: CameraId,
+        from_utc_ms: i64,
+        to_utc_ms: i64,
+    ) -> Result<Timeline, ClientError> {
+        let request = Request::Timeline {
+            camera,
+            from_utc_ms,
+            to_utc_ms,
+        };
+        match self.ask(request).await? {
+            (Reply::Timeline(timeline), _) => Ok(timeline),
+            _ => Err(ClientError::WrongReply),
+        }
+    }
+
+    /// Recorded video of a camera, from the key frame at or before this moment to the newest.
+    /// It comes as fast as it is taken; drop the answer to stop.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; [`RecorderRefusal::NothingRecorded`] where nothing follows.
+    pub async fn play(&self, camera: CameraId, from_utc_ms: i64) -> Result<LiveVideo, ClientError> {
+        let request = Request::Play {
+            camera,
+            from_utc_ms,
+        };
+        match self.ask(request).await? {
+            (Reply::Live, connection) => Ok(LiveVideo { connection }),
+            _ => Err(ClientError::WrongReply),
+        }
+    }
+
+    /// One MP4 file of a camera's recordings between two moments, and what is in it.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn export(
+        &self,
+        camera: CameraId,
+        from_utc_ms: i64,
+        to_utc_ms: i64,
+    ) -> Result<(ExportInfo, RecordedFile), ClientError> {
+        let request = Request::Export {
+            camera,
+            from_utc_ms,
+            to_utc_ms,
+        };
+        match self.ask_within(request, EXPORT_TIMEOUT).await? {
+            (Reply::Export(info), connection) => {
+                let file = RecordedFile {
+                    size_bytes: info.size_bytes,
+                    left_bytes: info.size_bytes,
+                    connection,
+                };
+                Ok((info, file))
+            }
+            _ => Err(ClientError::WrongReply),
+        }
+    }
+
+    /// The key frame at or before this moment, as an MP4 file of one picture, and when it
+    /// arrived, milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; [`RecorderRefusal::NothingRecorded`] where there is none.
+    pub async fn still(
+        &self,
+        camera: CameraId,
+        at_utc_ms: i64,
+    ) -> Result<(i64, Bytes), ClientError> {
+        let request = Request::Still { camera, at_utc_ms };
+        match self.ask(request).await? {
+            (Reply::Still { utc_ms }, mut connection) => {
+                let piece = tokio::time::timeout(REQUEST_TIMEOUT, connection.recv_piece()).await;
+                let piece = piece.map_err(|_| ClientError::Timeout)?;
+                let piece = piece.and_then(|piece| piece.ok_or(LinkError::Closed));
+                Ok((utc_ms, piece.map_err(ClientError::Link)?))
+            }
+            _ => Err(ClientError::WrongReply),
+        }
+    }
+
     async fn ask(&self, request: Request) -> Result<(Reply, Connection<UnixStream>), ClientError> {
+        self.ask_within(request, REQUEST_TIMEOUT).await
+    }
+
+    async fn ask_within(
+        &self,
+        request: Request,
+        limit: Duration,
+    ) -> Result<(Reply, Connection<UnixStream>), ClientError> {
         let exchange = async {
             let mut connection = Connection::connect(&self.socket).await?;
             connection.send_request(&request).await?;
             let reply = connection.recv_reply().await?;
             Ok((reply, connection))
         };
-        match tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
+        match tokio::time::timeout(limit, exchange).await {
             Err(_) => Err(ClientError::Timeout),
             Ok(Err(error)) => Err(ClientError::Link(error)),
             Ok(Ok((Reply::Refused(refusal), _))) => Err(ClientError::Refused(refusal)),

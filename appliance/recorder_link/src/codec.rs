@@ -307,10 +307,10 @@ mod tests {
     async fn messages_cross_in_both_directions() {
         let (mut supervisor, mut recorder) = pair();
         let request = Request::SetDesired(DesiredSet {
-            cameras: vec![DesiredCamera {
-                camera: "02000000000a-1".parse().unwrap(),
-                stream: "rtsp://admin:s3cret@192.0.2.7/main".parse().unwrap(),
-            }],
+            cameras: vec![DesiredCamera::new(
+                "02000000000a-1".parse().unwrap(),
+                "rtsp://admin:s3cret@192.0.2.7/main".parse().unwrap(),
+            )],
         });
         supervisor.send_request(&request).await.unwrap();
         assert_eq!(recorder.recv_request().await.unwrap(), Some(request));

@@ -10,11 +10,17 @@
 
 mod client;
 mod codec;
+mod kept;
 mod messages;
+mod plan;
 
 pub use client::{ClientError, LiveVideo, RecordedFile, RecorderClient};
 pub use codec::{Connection, LinkError, LiveFrame, MAX_FRAME_BYTES, MAX_MIME_TYPE_BYTES};
-pub use messages::{
-    CameraStatus, DesiredCamera, DesiredSet, RecorderRefusal, RecorderStatus, Recording, Reply,
-    Request, SessionState,
+pub use kept::{
+    DiskState, DiskStatus, Event, EventKind, ExportInfo, Gap, GapCause, Recording, Span, Timeline,
 };
+pub use messages::{
+    CameraStatus, DesiredCamera, DesiredSet, Keeping, LiveStream, RecorderRefusal, RecorderStatus,
+    Reply, Request, SessionState, Transport,
+};
+pub use plan::{DAYS, HALF_HOURS, Keep, MAX_AFTER, MAX_BEFORE, PlanError, RecordPlan, Week, When};

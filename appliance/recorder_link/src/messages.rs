@@ -3,6 +3,9 @@
 use sealgate_camera::{CameraId, StreamUrl};
 use serde::{Deserialize, Serialize};
 
+use crate::kept::{DiskStatus, ExportInfo, Recording, Timeline};
+use crate::plan::{Keep, RecordPlan};
+
 /// What the supervisor asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
@@ -27,7 +30,65 @@ pub enum Request {
     Live {
         /// The camera to watch.
         camera: CameraId,
+        /// Which of its streams.
+        #[serde(default)]
+        stream: LiveStream,
     },
+    /// A desired camera sees motion, or sees none any more. To be sent again at least every
+    /// 30 s while the motion lasts: after 60 s without, it is over.
+    Motion {
+        /// Which camera.
+        camera: CameraId,
+        /// Whether there is motion.
+        active: bool,
+        /// When that began to be so, milliseconds since the Unix epoch.
+        utc_ms: i64,
+    },
+    /// What was recorded of one camera, what was not, and what happened.
+    Timeline {
+        /// Which camera.
+        camera: CameraId,
+        /// From here, milliseconds since the Unix epoch.
+        from_utc_ms: i64,
+        /// Up to here, milliseconds since the Unix epoch.
+        to_utc_ms: i64,
+    },
+    /// Turn this connection into a stream of recorded frames, from the key frame at or before
+    /// this moment to the newest, as fast as they are taken. Time without recordings is left
+    /// out.
+    Play {
+        /// Which camera.
+        camera: CameraId,
+        /// From here, milliseconds since the Unix epoch.
+        from_utc_ms: i64,
+    },
+    /// One MP4 file of the recordings of one camera, from exactly one moment up to another.
+    Export {
+        /// Which camera.
+        camera: CameraId,
+        /// From here, milliseconds since the Unix epoch.
+        from_utc_ms: i64,
+        /// Up to here, milliseconds since the Unix epoch.
+        to_utc_ms: i64,
+    },
+    /// The key frame at or before this moment, as an MP4 file of one picture.
+    Still {
+        /// Which camera.
+        camera: CameraId,
+        /// When, milliseconds since the Unix epoch.
+        at_utc_ms: i64,
+    },
+}
+
+/// Which stream of a camera is watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveStream {
+    /// The one that is recorded.
+    #[default]
+    Main,
+    /// The smaller one, fetched from the camera only while somebody watches.
+    Sub,
 }
 
 /// The cameras that are to be recorded, and nothing else.
@@ -44,6 +105,49 @@ pub struct DesiredCamera {
     pub camera: CameraId,
     /// Where its main stream is; may carry credentials.
     pub stream: StreamUrl,
+    /// Where its smaller stream for viewers is, if it has one; may carry credentials.
+    #[serde(default)]
+    pub sub_stream: Option<StreamUrl>,
+    /// Its sound is recorded and heard as well.
+    #[serde(default)]
+    pub audio: bool,
+    /// How its packets travel.
+    #[serde(default)]
+    pub transport: Transport,
+    /// When it is recorded.
+    #[serde(default)]
+    pub plan: RecordPlan,
+    /// For how long its recordings are kept.
+    #[serde(default)]
+    pub keep: Keep,
+}
+
+impl DesiredCamera {
+    /// A camera with this main stream and nothing more, over TCP: all of it is recorded, and
+    /// kept as long as there is room.
+    pub fn new(camera: CameraId, stream: StreamUrl) -> Self {
+        Self {
+            camera,
+            stream,
+            sub_stream: None,
+            audio: false,
+            transport: Transport::default(),
+            plan: RecordPlan::CONTINUOUS,
+            keep: Keep::default(),
+        }
+    }
+}
+
+/// How a camera's packets travel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Interleaved in the RTSP connection (RFC 2326, 10.12): nothing is lost.
+    #[default]
+    Tcp,
+    /// As datagrams of their own: for cameras that do no other. Packets that change their order
+    /// on the way are put back into it.
+    Udp,
 }
 
 /// What the recorder answers.
@@ -59,8 +163,17 @@ pub enum Reply {
         /// Newest first.
         recordings: Vec<Recording>,
     },
-    /// From here on the connection carries live frames.
+    /// From here on the connection carries live or recorded frames.
     Live,
+    /// Answer to [`Request::Timeline`].
+    Timeline(Timeline),
+    /// Answer to [`Request::Still`]; the picture's file follows as one piece.
+    Still {
+        /// When the picture arrived, milliseconds since the Unix epoch.
+        utc_ms: i64,
+    },
+    /// From here on the connection carries the export's bytes, in pieces, and then ends.
+    Export(ExportInfo),
     /// From here on the connection carries the file's bytes, in pieces, and then ends.
     File {
         /// How many bytes follow.
@@ -80,6 +193,12 @@ pub enum RecorderRefusal {
         /// Which camera.
         camera: CameraId,
     },
+    /// The camera has no smaller stream.
+    #[error("camera {camera} has no sub-stream")]
+    NoSubStream {
+        /// Which camera.
+        camera: CameraId,
+    },
     /// Too many viewers of one camera.
     #[error("camera {camera} has as many viewers as it can serve")]
     TooManyViewers {
@@ -92,6 +211,18 @@ pub enum RecorderRefusal {
     /// The index of recordings could not be read.
     #[error("the index of recordings could not be read")]
     Index,
+    /// There is no recording of this camera in that time.
+    #[error("nothing of camera {camera} is recorded there")]
+    NothingRecorded {
+        /// Which camera.
+        camera: CameraId,
+    },
+    /// An export of more than one file is made of.
+    #[error("the export would be too long")]
+    TooLong,
+    /// Other exports and playbacks are under way.
+    #[error("as many recordings are being read as the recorder can serve")]
+    TooManyReaders,
 }
 
 /// The recorder's state.
@@ -99,10 +230,13 @@ pub enum RecorderRefusal {
 pub struct RecorderStatus {
     /// One entry per desired camera.
     pub cameras: Vec<CameraStatus>,
-    /// Bytes free on the disk that holds recordings.
+    /// Bytes free on the disks that hold recordings.
     pub free_bytes: u64,
-    /// Bytes on that disk in total.
+    /// Bytes on those disks in total.
     pub total_bytes: u64,
+    /// Each disk of the configuration, in its order.
+    #[serde(default)]
+    pub disks: Vec<DiskStatus>,
 }
 
 /// One camera's state.
@@ -118,6 +252,24 @@ pub struct CameraStatus {
     pub recorded_bytes: u64,
     /// When the newest frame arrived, milliseconds since the Unix epoch.
     pub newest_frame_utc_ms: Option<i64>,
+    /// What becomes of the frames.
+    #[serde(default)]
+    pub keeping: Keeping,
+}
+
+/// What becomes of a camera's frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keeping {
+    /// Nothing: the plan says so, or there are none.
+    #[default]
+    Nothing,
+    /// The newest are held in memory until there is motion.
+    AwaitingMotion,
+    /// They are written.
+    Writing,
+    /// They would be written, but no disk takes them.
+    Refused,
 }
 
 /// The state of one camera's RTSP session.
@@ -126,7 +278,7 @@ pub struct CameraStatus {
 pub enum SessionState {
     /// Connecting for the first time, or again after a failure.
     Connecting,
-    /// Frames arrive and are written.
+    /// Frames arrive; [`CameraStatus::keeping`] says what becomes of them.
     Recording,
     /// The last attempt failed; the next follows by itself.
     Waiting {
@@ -135,21 +287,4 @@ pub enum SessionState {
         /// Milliseconds until the next attempt.
         retry_in_ms: u64,
     },
-}
-
-/// One finished or growing recording file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Recording {
-    /// Which camera.
-    pub camera: CameraId,
-    /// Path below the recordings folder.
-    pub file: String,
-    /// When its first frame arrived, milliseconds since the Unix epoch.
-    pub start_utc_ms: i64,
-    /// Length of the video in it, milliseconds.
-    pub duration_ms: u64,
-    /// Size of the file, bytes.
-    pub size_bytes: u64,
-    /// The file is still being written.
-    pub growing: bool,
 }

@@ -3,6 +3,7 @@
 mod gate;
 mod license;
 mod peers;
+mod record;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub use gate::gate;
 pub use license::license;
+pub use record::{PeerPath, RecordOptions, record};
 
 /// What a figure has to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,7 +34,7 @@ pub struct Figure {
     pub name: &'static str,
     /// The figure.
     pub value: f64,
-    /// `ms`, `ns` or `1/s`.
+    /// For example `ms` or `1/s`.
     pub unit: &'static str,
     /// Who else did the same; none where there is nobody.
     pub peer: Option<&'static str>,
@@ -62,7 +64,7 @@ impl Figure {
         if let Some(value) = value {
             self.peer = Some(peer);
             self.peer_value = Some(value);
-            self.ratio = Some(self.value / value);
+            self.ratio = (value != 0.0).then(|| self.value / value);
         }
         self
     }
@@ -77,11 +79,18 @@ impl Figure {
     }
 }
 
+/// A goal to four places, without what is not needed of them.
+fn goal(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}
+
 /// The figures as a Markdown table.
 pub fn table(figures: &[Figure]) -> String {
     let number = |value: f64| {
         if value >= 1000.0 {
             format!("{value:.0}")
+        } else if value.abs() < 2.0 {
+            format!("{value:.3}")
         } else {
             format!("{value:.1}")
         }
@@ -92,8 +101,8 @@ pub fn table(figures: &[Figure]) -> String {
     );
     for figure in figures {
         let goal = match figure.goal {
-            Goal::AtMost(most) => format!("<= {most}"),
-            Goal::AtLeast(least) => format!(">= {least}"),
+            Goal::AtMost(most) => format!("<= {}", goal(most)),
+            Goal::AtLeast(least) => format!(">= {}", goal(least)),
             Goal::None => String::new(),
         };
         let missed = if figure.is_met() { "" } else { " MISSED" };

@@ -26,6 +26,18 @@ enum What {
     License,
     /// What a packet pays for the kernel gate, and how fast it opens and closes.
     Gate,
+    /// Many cameras recorded, beside ffmpeg and others.
+    Record {
+        /// How many cameras.
+        #[arg(long, default_value_t = 64)]
+        cameras: u16,
+        /// The counted time, seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Another recorder, as NAME=PATH: mediamtx.
+        #[arg(long = "peer")]
+        peers: Vec<bench::PeerPath>,
+    },
 }
 
 fn main() -> Result<ExitCode> {
@@ -33,6 +45,15 @@ fn main() -> Result<ExitCode> {
     let figures = match arguments.what {
         What::License => bench::license()?,
         What::Gate => bench::gate()?,
+        What::Record {
+            cameras,
+            seconds,
+            peers,
+        } => bench::record(&bench::RecordOptions {
+            cameras,
+            seconds,
+            peers,
+        })?,
     };
     print!("{}", bench::table(&figures));
     if let Some(path) = arguments.json {

@@ -76,13 +76,107 @@ impl Camera {
         camera_id(self.letter)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn desired(&self) -> DesiredCamera {
-        DesiredCamera {
-            camera: self.id(),
-            stream: format!("rtsp://127.0.0.1:{}/main", self.port)
-                .parse()
-                .unwrap(),
+        let stream = format!("rtsp://127.0.0.1:{}/main", self.port);
+        DesiredCamera::new(self.id(), stream.parse().unwrap())
+    }
+}
+
+/// A camera that plays a clip of 1280 x 720 at 25 pictures a second with a group of 1 s, which
+/// this makes first; `name` is the one of its only stream.
+pub struct ClipCamera {
+    child: Child,
+    _folder: tempfile::TempDir,
+    pub desired: DesiredCamera,
+}
+
+/// What a [`ClipCamera`] sends, and from where.
+pub struct ClipOptions<'a> {
+    pub codec: &'a str,
+    pub audio: Option<&'a str>,
+    pub address: &'a str,
+    /// What runs it elsewhere, such as `ip netns exec NAME`.
+    pub prefix: &'a [&'a str],
+}
+
+impl Default for ClipOptions<'_> {
+    fn default() -> Self {
+        Self {
+            codec: "h264",
+            audio: None,
+            address: "127.0.0.1",
+            prefix: &[],
         }
+    }
+}
+
+impl ClipCamera {
+    pub fn start(letter: char, options: &ClipOptions<'_>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clip = folder.path().join("clip");
+        let (encoder, delimiters, form) = match options.codec {
+            "h264" => ("libx264", "h264_metadata=aud=insert", "h264"),
+            _ => ("libx265", "hevc_metadata=aud=insert", "hevc"),
+        };
+        let made = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-f", "lavfi", "-t", "4", "-i"])
+            .arg("testsrc2=size=1280x720:rate=25")
+            .args([
+                "-c:v",
+                encoder,
+                "-preset",
+                "ultrafast",
+                "-tune",
+                "zerolatency",
+            ])
+            .args(["-pix_fmt", "yuv420p", "-g", "25", "-b:v", "2000k"])
+            .args(["-x265-params", "log-level=none:keyint=25"])
+            .args(["-bsf:v", delimiters, "-f", form])
+            .arg(&clip)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let port = free_port();
+        let mut words: Vec<&str> = options.prefix.to_vec();
+        words.push("/usr/bin/python3");
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
+            .arg(scripts().join("many_cameras.py"))
+            .args(["--codec", options.codec, "--address", options.address])
+            .args(["--port", &port.to_string(), "--clip"])
+            .arg(&clip)
+            .stdout(Stdio::piped());
+        if let Some(audio) = options.audio {
+            command.args(["--audio", audio]);
+        }
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert!(line.starts_with("ready"), "no start: {line:?}");
+        let url = format!("rtsp://{}:{port}/0", options.address);
+        Self {
+            child,
+            _folder: folder,
+            desired: DesiredCamera::new(camera_id(letter), url.parse().unwrap()),
+        }
+    }
+
+    pub fn id(&self) -> CameraId {
+        self.desired.camera
+    }
+}
+
+impl Drop for ClipCamera {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -117,6 +211,11 @@ impl RecorderProcess {
     }
 
     pub async fn start_in(folder: tempfile::TempDir) -> Self {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// Starts it by another program, such as `ip netns exec NAME`.
+    pub async fn start_with(folder: tempfile::TempDir, prefix: &[&str]) -> Self {
         let path = |name: &str| folder.path().join(name).display().to_string();
         let config = folder.path().join("recorder.toml");
         let text = format!(
@@ -126,7 +225,10 @@ impl RecorderProcess {
             path("recorder.sock")
         );
         std::fs::write(&config, text).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_sealgate-recorder"))
+        let mut words = prefix.to_vec();
+        words.push(env!("CARGO_BIN_EXE_sealgate-recorder"));
+        let child = Command::new(words[0])
+            .args(&words[1..])
             .arg("--config")
             .arg(&config)
             .spawn()
@@ -288,6 +390,42 @@ pub fn probe(path: &Path) -> Probe {
         pts: times("pts"),
         stream: found["streams"][0].clone(),
     }
+}
+
+/// Two other readers play all of the file without a word: ffmpeg and GStreamer.
+pub fn check_with_others(path: &Path) {
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "warning", "-xerror", "-i"])
+        .arg(path)
+        .args(["-map", "0", "-f", "null", "-"])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "ffmpeg: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let output = Command::new("gst-launch-1.0")
+        .args(["-q", "filesrc"])
+        .arg(format!("location={}", path.display()))
+        .args([
+            "!",
+            "decodebin",
+            "name=d",
+            "d.",
+            "!",
+            "queue",
+            "!",
+            "fakesink",
+        ])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "GStreamer: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// ffprobe finds a whole H.264 file with strictly rising times.

@@ -67,4 +67,32 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Make the clip again.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-REC-007",
+        cause: "Nothing of camera {camera} is recorded at that time.",
+        effect: "There is nothing to play or to save. Recording goes on.",
+        cure: "Choose a time that the camera's time line shows as recorded.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-REC-008",
+        cause: "The clip of camera {camera} would be longer than one file can be.",
+        effect: "No file is made. Recording goes on.",
+        cure: "Choose a shorter time, and save the rest as further files.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-REC-009",
+        cause: "As many recordings are being played and saved as the box can serve at once.",
+        effect: "This one is not shown. Recording goes on.",
+        cure: "Wait until another is finished, or close it, then try again.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-REC-020",
+        cause: "Camera {camera} has no smaller stream.",
+        effect: "This live picture is not shown. Recording and the full picture are not affected.",
+        cure: "Watch the full picture, or enter the address of the camera's sub-stream on the Cameras page.",
+        owner: Owner::You,
+    },
 ];
