@@ -5,7 +5,8 @@
 //! before the recorder is sent there; what could not be carried out is tried again at the
 //! next round; a round that fails leaves the gate as it was or closes it, never opens it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use sealgate_base::{Clock, Shutdown};
 use sealgate_camera::{CameraId, MacAddress};
 use sealgate_gate::{Address, Assignment, Decision, Decisions, Fact, Whereabouts, decide};
 use sealgate_kernel_gate::{Admission, KernelGate, KernelGateError};
-use sealgate_lan::{Location, Sighting, locate};
+use sealgate_lan::{Credentials, Enrolment, LanHandle, Location, Pin, Sighting, locate};
 use sealgate_recorder_link::{DesiredCamera, DesiredSet, RecorderClient};
 use sealgate_store::{Channel, KnownCamera, Store, StoreError};
 use tokio::sync::watch;
@@ -45,6 +46,8 @@ pub struct Picture {
     pub recorder_told: bool,
     /// Questions up to this one are answered by it.
     pub answers: u64,
+    /// Where each camera was admitted last, since the start.
+    pub admitted_at: BTreeMap<MacAddress, Ipv4Addr>,
     /// When the round ended, of the monotonic clock.
     pub at: Duration,
 }
@@ -68,6 +71,8 @@ pub struct Desk {
     pub recorder: RecorderClient,
     /// What is on the camera ports.
     pub sightings: watch::Receiver<Vec<Sighting>>,
+    /// The search, which is told whom to expect where.
+    pub lan: LanHandle,
     /// The license in force.
     pub license: watch::Receiver<Arc<Standing>>,
     /// Time.
@@ -223,10 +228,18 @@ impl Desk {
                 false
             }
         };
+        let mut admitted_at = last.admitted_at.clone();
+        admitted_at.extend(decisions.open().filter_map(|(_, decision)| match decision {
+            Decision::Open { mac, ip, .. } => Some((mac, ip)),
+            Decision::Closed { .. } => None,
+        }));
+        self.lan.enrol(enrolments(&channels, &admitted_at));
+        self.lan.pin_only(pins(&sightings, &decisions));
         Ok(Picture {
             sightings,
             channels,
             decisions,
+            admitted_at,
             gate_in_force,
             recorder_told,
             answers,
@@ -344,6 +357,51 @@ fn admissions(decisions: &Decisions) -> Vec<Admission> {
                 Some(Admission { mac, ip, port })
             }
             _ => None,
+        })
+        .collect()
+}
+
+/// What was known of each camera when it got its channel: whoever claims its MAC address is
+/// measured by that.
+fn enrolments(
+    channels: &[Channel],
+    admitted_at: &BTreeMap<MacAddress, Ipv4Addr>,
+) -> Vec<Enrolment> {
+    let by_mac: BTreeMap<MacAddress, &Channel> = channels
+        .iter()
+        .map(|channel| (channel.camera.mac(), channel))
+        .collect();
+    by_mac
+        .into_iter()
+        .map(|(mac, channel)| Enrolment {
+            mac,
+            ip: admitted_at.get(&mac).copied(),
+            serial: channel.pinned_serial.clone(),
+            model: channel.pinned_model.clone(),
+            credentials: channel
+                .stream_url
+                .as_ref()
+                .and_then(|stream| stream.credentials())
+                .map(|(user, password)| Credentials::from_url(user, password)),
+        })
+        .collect()
+}
+
+/// Admitted cameras' addresses stay theirs in the kernel's neighbour table.
+fn pins(sightings: &[Sighting], decisions: &Decisions) -> BTreeSet<Pin> {
+    let open: BTreeSet<(MacAddress, Ipv4Addr)> = admissions(decisions)
+        .into_iter()
+        .map(|admission| (admission.mac, admission.ip))
+        .collect();
+    sightings
+        .iter()
+        .filter_map(|sighting| {
+            let mac = sighting.mac?;
+            open.contains(&(mac, sighting.ip)).then(|| Pin {
+                interface: sighting.interface.clone(),
+                ip: sighting.ip,
+                mac,
+            })
         })
         .collect()
 }

@@ -110,6 +110,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
             gate: Arc::clone(&gate),
             recorder: recorder.clone(),
             sightings: lan.sightings(),
+            lan: lan.clone(),
             license: license.watch(),
             clock: Arc::clone(&clock),
         },
