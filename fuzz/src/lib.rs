@@ -10,8 +10,26 @@ mod evidence;
 #[path = "../../portal/src/trust.rs"]
 mod trust;
 
+#[allow(dead_code)]
+#[path = "../../appliance/lan/src/announcement.rs"]
+mod announcement;
+#[allow(dead_code)]
+#[path = "../../appliance/lan/src/arp.rs"]
+mod arp;
+#[allow(dead_code)]
+#[path = "../../appliance/lan/src/camera_list.rs"]
+mod camera_list;
+#[path = "../../appliance/lan/src/credentials.rs"]
+mod credentials;
+#[allow(dead_code)]
+#[path = "../../appliance/lan/src/xml_text.rs"]
+mod xml_text;
+
 mod golden;
 
+use announcement::Announcement;
+use camera_list::{MAX_LIST_ROWS, Place, read_camera_list, read_place, write_list};
+use credentials::Credentials;
 use evidence::{EkRoots, canonical_ek, make_credential, verify_ek};
 use golden::{AK_PUBLIC, NONCE, ROOTS, SIGNED_NAMES, ek_roots, payload_of, sign, with_payload};
 use jiff::Timestamp;
@@ -238,4 +256,65 @@ pub fn ek_certificate(data: &[u8]) {
         believed(certificate.get(1..).unwrap_or_default(), &[rest.to_vec()]);
         believed(golden::EK_RSA, &[data.to_vec(), data.to_vec()]);
     });
+}
+
+/// A datagram as an answer to a probe.
+pub fn announcement(data: &[u8]) {
+    let Ok(found) = Announcement::parse(data) else {
+        return;
+    };
+    assert!(found.len() <= 16);
+    for device in found {
+        assert!(device.xaddrs.len() <= 8);
+        let scopes = &device.scopes;
+        let shown = [&scopes.name, &scopes.hardware, &scopes.manufacturer];
+        let texts = shown.into_iter().flatten().chain([&device.endpoint]);
+        for text in texts {
+            assert!(text.chars().count() <= 128);
+            assert!(!text.chars().any(char::is_control));
+        }
+    }
+}
+
+/// A file as a list of cameras. What is read means the same when it is written and read
+/// again, and no field that is written is a formula.
+pub fn camera_list(data: &[u8]) {
+    let Ok(rows) = read_camera_list(data) else {
+        return;
+    };
+    assert!(rows.len() <= MAX_LIST_ROWS);
+    for camera in rows.into_iter().filter_map(|row| row.verdict.ok()) {
+        let place = match &camera.place {
+            Place::Address { ip, port: None } => ip.to_string(),
+            Place::Address { ip, port: Some(port) } => format!("{ip}:{port}"),
+            Place::Service(url) | Place::Stream(url) => url.clone(),
+        };
+        assert!(camera.place.ip().is_some(), "{place}");
+        let (again, credentials) = read_place(&place).unwrap();
+        assert_eq!((&again, credentials), (&camera.place, None), "{place}");
+        let name = camera.name.clone().unwrap_or_default();
+        let Credentials { user, password } = camera.credentials.clone().unwrap_or(Credentials {
+            user: String::new(),
+            password: String::new(),
+        });
+        let line = write_list([&[place.as_str(), &name, &user, &password][..]]);
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(line.as_bytes());
+        let written = reader.records().next().unwrap().unwrap();
+        for field in &written {
+            let first = field.trim_start_matches([' ', '"']).chars().next();
+            assert!(!matches!(first, Some('=' | '+' | '-' | '@')), "{line}");
+        }
+        assert_eq!(read_camera_list(line.as_bytes()).unwrap().len(), 1, "{line}");
+    }
+}
+
+/// A frame as an ARP packet.
+pub fn arp(data: &[u8]) {
+    if let Some(claim) = arp::claim(data) {
+        assert_eq!(data[6..12], claim.mac.octets());
+        assert_eq!(data[28..32], claim.ip.octets());
+        assert!(!claim.ip.is_unspecified());
+    }
 }

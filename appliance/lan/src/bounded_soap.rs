@@ -9,7 +9,7 @@ use oxvif::transport::TransportError;
 use reqwest::{RequestBuilder, Response};
 use url::{Host, Url};
 
-use crate::onvif::Credentials;
+use crate::Credentials;
 use crate::xml_text::is_shallow;
 
 /// The longest answer to GetProfiles seen from a camera is about 60 kB.

@@ -156,9 +156,14 @@ pub fn read_camera_list(bytes: &[u8]) -> Result<Vec<ListRow>, ListError> {
     let mut known: BTreeMap<Place, u64> = BTreeMap::new();
     let mut record = csv::ByteRecord::new();
     let mut is_first = true;
+    let mut lines = LineCount {
+        bytes,
+        at: 0,
+        line: 1,
+    };
     // From memory, and with any number of columns, no record is an error.
     while reader.read_byte_record(&mut record).unwrap_or(false) {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.at(record.position().map_or(0, csv::Position::byte));
         if record.iter().all(|field| field.trim_ascii().is_empty()) {
             continue;
         }
@@ -181,6 +186,29 @@ pub fn read_camera_list(bytes: &[u8]) -> Result<Vec<ListRow>, ListError> {
         rows.push(ListRow { line, verdict });
     }
     Ok(rows)
+}
+
+/// Counts lines. The reader's own count stands before the line ends that part a record from
+/// the one before it.
+struct LineCount<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl LineCount<'_> {
+    /// The line of the record that begins there, or after line ends that do.
+    fn at(&mut self, byte: u64) -> u64 {
+        let begin = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(byte) = self.bytes.get(self.at) {
+            if self.at >= begin && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(*byte == b'\n');
+            self.at += 1;
+        }
+        self.line
+    }
 }
 
 /// Where each column is, if the line names them.
@@ -277,7 +305,7 @@ pub fn read_place(text: &str) -> Result<(Place, Option<Credentials>), RowProblem
     let wrong = || RowProblem::Address(shown.chars().take(64).collect());
     let host = |ip: Ipv4Addr| {
         let none = ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast();
-        if none || ip.is_loopback() && !cfg!(test) {
+        if none || ip.is_loopback() {
             Err(RowProblem::NoHost(ip))
         } else {
             Ok(ip)
@@ -311,10 +339,8 @@ pub fn read_place(text: &str) -> Result<(Place, Option<Credentials>), RowProblem
         .and_then(|host| host.parse().ok())
         .ok_or_else(wrong)?;
     host(ip)?;
-    let credentials = (!url.username().is_empty()).then(|| Credentials {
-        user: decoded(url.username()),
-        password: decoded(url.password().unwrap_or_default()),
-    });
+    let credentials = (!url.username().is_empty())
+        .then(|| Credentials::from_url(url.username(), url.password().unwrap_or_default()));
     // Both fail only for URLs without a host.
     let _ = url.set_username("");
     let _ = url.set_password(None);
@@ -327,10 +353,6 @@ pub fn read_place(text: &str) -> Result<(Place, Option<Credentials>), RowProblem
         _ => return Err(wrong()),
     };
     Ok((place, credentials))
-}
-
-fn decoded(text: &str) -> String {
-    crate::announcement::percent_decoded(text)
 }
 
 /// Writes lines for a spreadsheet. A field that a spreadsheet would take for a formula is

@@ -88,7 +88,7 @@ fn who_was_first() {
     check(at(2, 11, 5), &[at(1, 11, 0)], ip, false);
     check(at(1, 11, 3), &[at(1, 12, 5), at(2, 11, 0)], mac, false);
     let admitted = claim(1, 11, 9, true);
-    check(admitted, &[at(1, 12, 0), at(2, 11, 0)], mac, true);
+    check(admitted, &[at(1, 12, 1), at(2, 11, 0)], mac, true);
     check(at(2, 11, 0), &[admitted], ip, false);
     check(admitted, &[claim(1, 12, 0, true)], mac, false);
     assert_eq!(doubt(admitted, vec![], None, None, &[]), None);

@@ -1,6 +1,6 @@
 //! Questions to one camera, signed in with its own clock.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -65,11 +65,12 @@ impl Asker {
             .filter(|url| url.scheme() == "http")
             .ok_or_else(wrong)?;
         let host = ipv4_host(&service).ok_or_else(wrong)?;
+        let device = SocketAddrV4::new(host, service.port().unwrap_or(80));
         let tries_left = match credentials {
             None => 1,
             Some(known) => self
                 .refusals()
-                .tries_left(self.clock.monotonic(), host, known)
+                .tries_left(self.clock.monotonic(), device, known)
                 .map_err(|wait| LanError::HeldBack {
                     host,
                     seconds: wait.as_secs().max(1),
@@ -79,6 +80,7 @@ impl Asker {
         let mut exchange = Exchange {
             asker: self.clone(),
             host,
+            device,
             service,
             soap,
             credentials: credentials.cloned(),
@@ -109,6 +111,8 @@ enum Way {
 pub(crate) struct Exchange {
     asker: Asker,
     pub host: Ipv4Addr,
+    /// Where its device service is, by which its refusals are counted.
+    device: SocketAddrV4,
     pub service: Url,
     soap: BoundedSoap,
     credentials: Option<Credentials>,
@@ -221,7 +225,7 @@ impl Exchange {
                         && self.way != Way::Unsigned
                         && !NO_PROOF.contains(&operation)
                     {
-                        self.asker.refusals().accepted(self.host, known);
+                        self.asker.refusals().accepted(self.device, known);
                         self.tries_left = MOST_TRIES;
                     }
                     return Ok(text);
@@ -236,7 +240,7 @@ impl Exchange {
                 let now = self.asker.clock.monotonic();
                 self.asker
                     .refusals()
-                    .refused(now, self.host, known, MOST_TRIES);
+                    .refused(now, self.device, known, MOST_TRIES);
                 return Err(LanError::Locked { host: self.host });
             }
             if self.way == Way::Unsigned {
@@ -248,7 +252,7 @@ impl Exchange {
                 continue;
             }
             let now = self.asker.clock.monotonic();
-            self.asker.refusals().refused(now, self.host, known, 1);
+            self.asker.refusals().refused(now, self.device, known, 1);
             self.tries_left = self.tries_left.saturating_sub(1);
             let other_way = self.way == Way::Digest;
             if self.tries_left == 0 || !(other_way || self.offsets_ms.len() > 1) {
@@ -323,7 +327,7 @@ impl Exchange {
             let error = error.into();
             if let Some(known) = self.credentials.as_ref().filter(|_| is_refusal(&error)) {
                 let now = self.asker.clock.monotonic();
-                self.asker.refusals().refused(now, self.host, known, 1);
+                self.asker.refusals().refused(now, self.device, known, 1);
             }
             self.failed("a request for a picture", error)
         })

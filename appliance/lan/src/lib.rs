@@ -19,6 +19,7 @@ mod bounded_soap;
 mod bulk;
 mod by_hand;
 mod camera_list;
+mod credentials;
 mod description;
 mod doubt;
 mod ear;
@@ -47,6 +48,7 @@ pub use camera_list::{
     ListError, ListRow, ListedCamera, MAX_LIST_BYTES, MAX_LIST_ROWS, Place, RowProblem,
     read_camera_list, read_place, write_list,
 };
+pub use credentials::Credentials;
 pub use description::{
     CameraDescription, DeviceInformation, MAX_STREAMS, NetworkInterface, StreamProfile, VideoCodec,
     VideoSource,
@@ -54,9 +56,7 @@ pub use description::{
 pub use error::LanError;
 pub use exchange::Asker;
 pub use motion::{MotionEvent, MotionTarget, MotionWatch};
-#[doc(hidden)]
-pub use motion_report::read_motion;
-pub use onvif::{Credentials, Identity, stream_urls};
+pub use onvif::{Identity, stream_urls};
 pub use oui::OuiTables;
 pub use pins::Pin;
 pub use ptz::{Preset, Ptz, Velocity};

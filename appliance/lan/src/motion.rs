@@ -20,7 +20,8 @@ const RENEW_AFTER: Duration = Duration::from_secs(20);
 /// A camera holds an answer back until something happens, but not longer than this, which
 /// is below what an exchange may take.
 const WAIT: &str = "PT4S";
-const MESSAGES_AT_ONCE: u32 = 64;
+/// Some refuse to be asked for more than they keep.
+const MESSAGES_AT_ONCE: u32 = 16;
 /// Between two questions to a camera that answers at once with nothing.
 const LEAST_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_RETRY: Duration = Duration::from_secs(1);

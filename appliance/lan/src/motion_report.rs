@@ -158,24 +158,6 @@ impl Motion {
     }
 }
 
-/// What the fuzz target does with an answer: reads it, and follows what it says.
-#[doc(hidden)]
-pub fn read_motion(answer: &str) -> usize {
-    if !crate::xml_text::is_shallow(answer) {
-        return 0;
-    }
-    let Ok(answer) = XmlNode::parse(answer) else {
-        return 0;
-    };
-    let mut motion = Motion::new(BTreeMap::new(), Some(1));
-    let mut changes = 0;
-    for report in reports(&answer) {
-        changes += usize::from(motion.reported(&report, 0, 0).is_some());
-    }
-    assert!(motion.active.len() <= MAX_DETECTORS && motion.lost().len() <= 1);
-    changes
-}
-
 #[cfg(test)]
 #[path = "motion_report_tests.rs"]
 mod tests;

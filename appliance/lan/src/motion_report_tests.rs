@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn notification(topic: &str, source: &str, data: &str, operation: &str) -> String {
@@ -133,4 +135,39 @@ fn floods_are_bounded() {
     let long = notification(&"motion/".repeat(100), "", &item("State", "1"), "");
     assert_eq!(read(&long), []);
     assert_eq!(read("<NotificationMessage/>"), []);
+}
+
+/// Pieces of notifications, whole and broken, in any order.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("<NotificationMessage>".to_owned()),
+        Just("</NotificationMessage>".to_owned()),
+        Just("<Topic>tns1:VideoSource/MotionAlarm</Topic>".to_owned()),
+        Just("<Message UtcTime='2026-01-01T00:00:00Z'>".to_owned()),
+        Just("<Message PropertyOperation='Deleted' UtcTime='-9999-99-99'>".to_owned()),
+        Just("</Message>".to_owned()),
+        Just("<Source><SimpleItem Name='VideoSourceToken' Value='x'/></Source>".to_owned()),
+        Just("<Data><SimpleItem Name='State' Value='true'/></Data>".to_owned()),
+        Just("<Data><SimpleItem Name='State'/></Data>".to_owned()),
+        "[<>&'\"a-z/= ]{0,12}",
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_followed_without_a_panic(text in pieces(), offset: i64, now: i64) {
+        if let Ok(answer) = XmlNode::parse(&format!("<R>{text}</R>")) {
+            let mut motion = Motion::new(BTreeMap::new(), Some(1));
+            let mut is_active = false;
+            for report in reports(&answer) {
+                if let Some(change) = motion.reported(&report, offset, now) {
+                    prop_assert_ne!(change.active, is_active, "only changes are told");
+                    is_active = change.active;
+                    prop_assert!(change.utc_ms.abs_diff(now) <= MOST_OFF_MS.unsigned_abs());
+                }
+            }
+            prop_assert_eq!(motion.lost().len(), usize::from(is_active));
+        }
+    }
 }

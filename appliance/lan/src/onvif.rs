@@ -1,6 +1,5 @@
 //! Asking a camera's ONVIF services what it is, what it shows and where its streams are.
 
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use crate::description::{
     sources,
 };
 use crate::exchange::{Asker, Exchange};
-use crate::{DeviceInformation, LanError};
+use crate::{Credentials, DeviceInformation, LanError};
 
 /// RFC 2326, 14.3 bounds nothing; no camera's stream address comes near.
 const MAX_URL_CHARS: usize = 1024;
@@ -25,21 +24,6 @@ const MEDIA_2: &str = "http://www.onvif.org/ver20/media/wsdl";
 const DEVICE_IO: &str = "http://www.onvif.org/ver10/deviceIO/wsdl";
 const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
 const PTZ: &str = "http://www.onvif.org/ver20/ptz/wsdl";
-
-/// A camera's user name and password. Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// User name.
-    pub user: String,
-    /// Password.
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").finish_non_exhaustive()
-    }
-}
 
 /// Where a camera's services are, all at its own address.
 #[derive(Debug, Default)]
@@ -491,14 +475,5 @@ mod tests {
                 "{xaddr}"
             );
         }
-    }
-
-    #[test]
-    fn credentials_are_never_printed() {
-        let credentials = Credentials {
-            user: "admin".into(),
-            password: "s3cret".into(),
-        };
-        assert!(!format!("{credentials:?}").contains("s3cret"));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::Ipv4Addr;
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use crate::Credentials;
@@ -16,8 +16,8 @@ pub(crate) const MOST_TRIES: u32 = 2;
 /// Pairs of camera and password that are remembered; the oldest is dropped for a new one.
 const MAX_REMEMBERED: usize = 4096;
 
-/// A password at a camera: only a keyed digest of it is kept.
-type Try = (Ipv4Addr, u64);
+/// A password at a device service: only a keyed digest of it is kept.
+type Try = (SocketAddrV4, u64);
 
 #[derive(Debug)]
 struct Refused {
@@ -44,11 +44,11 @@ impl Refusals {
     pub fn tries_left(
         &mut self,
         now: Duration,
-        host: Ipv4Addr,
+        camera: SocketAddrV4,
         credentials: &Credentials,
     ) -> Result<u32, Duration> {
         self.refused.retain(|_, known| now < known.last + HOLD);
-        match self.refused.get(&self.key(host, credentials)) {
+        match self.refused.get(&self.key(camera, credentials)) {
             None => Ok(MOST_TRIES),
             Some(known) if known.tries < MOST_TRIES => Ok(MOST_TRIES - known.tries),
             Some(known) => Err((known.last + HOLD).saturating_sub(now)),
@@ -59,11 +59,11 @@ impl Refusals {
     pub fn refused(
         &mut self,
         now: Duration,
-        host: Ipv4Addr,
+        camera: SocketAddrV4,
         credentials: &Credentials,
         tries: u32,
     ) {
-        let key = self.key(host, credentials);
+        let key = self.key(camera, credentials);
         if self.refused.len() >= MAX_REMEMBERED
             && !self.refused.contains_key(&key)
             && let Some(oldest) = self
@@ -83,26 +83,28 @@ impl Refusals {
     }
 
     /// The camera took the password: what was refused before was for another reason.
-    pub fn accepted(&mut self, host: Ipv4Addr, credentials: &Credentials) {
-        let key = self.key(host, credentials);
+    pub fn accepted(&mut self, camera: SocketAddrV4, credentials: &Credentials) {
+        let key = self.key(camera, credentials);
         self.refused.remove(&key);
     }
 
-    fn key(&self, host: Ipv4Addr, credentials: &Credentials) -> Try {
+    fn key(&self, camera: SocketAddrV4, credentials: &Credentials) -> Try {
         let digest = self
             .keyed
             .hash_one((&credentials.user, &credentials.password));
-        (host, digest)
+        (camera, digest)
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
-    const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
-    const OTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 8);
+    const HOST: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), 80);
+    const OTHER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 8), 80);
 
     fn credentials(password: &str) -> Credentials {
         Credentials {
@@ -153,7 +155,8 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let mut refusals = Refusals::new();
         for n in 0..10_000_u32 {
-            refusals.refused(at(0), Ipv4Addr::from(n), &credentials("wrong"), 2);
+            let camera = SocketAddrV4::new(Ipv4Addr::from(n), 80);
+            refusals.refused(at(0), camera, &credentials("wrong"), 2);
         }
         assert_eq!(refusals.refused.len(), MAX_REMEMBERED);
     }

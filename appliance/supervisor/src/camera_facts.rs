@@ -72,6 +72,7 @@ pub(crate) fn facts(
     sightings: &[Sighting],
     descriptions: &Descriptions,
     channels: &[Channel],
+    own_brand: Option<&OwnBrand>,
 ) -> Vec<Fact> {
     let seen = sightings
         .iter()
@@ -87,7 +88,7 @@ pub(crate) fn facts(
                 .iter()
                 .find(|channel| channel.camera == camera)
                 .and_then(|channel| channel.stream_url.as_ref())
-                .map_or(554, sealgate_camera::StreamUrl::port);
+                .map_or(554, StreamUrl::port);
             let whereabouts = match locate(sightings, camera.mac()) {
                 Location::Unknown if is_behind_router(sightings, channels, camera) => {
                     Whereabouts::Unresolved
@@ -160,13 +161,23 @@ pub(crate) fn enrolments(
             ip: admitted.get(&mac).copied(),
             serial: channel.pinned_serial.clone(),
             model: channel.pinned_model.clone(),
-            credentials: credentials.get(&mac).map(|known| Credentials {
-                user: known.user.clone(),
-                password: known.password.clone(),
-            }),
+            credentials: sign_in(channel, credentials),
         });
     }
     enrolled.into_values().collect()
+}
+
+/// What the owner typed into a stream's address goes before what he set for the camera.
+fn sign_in(
+    channel: &Channel,
+    credentials: &BTreeMap<MacAddress, Credential>,
+) -> Option<Credentials> {
+    let typed = channel.stream_url.as_ref().and_then(StreamUrl::credentials);
+    let (user, password) = typed.or_else(|| {
+        let known = credentials.get(&channel.camera.mac())?;
+        Some((known.user.clone(), known.password.clone()))
+    })?;
+    Some(Credentials { user, password })
 }
 
 /// Admitted cameras get permanent neighbour entries.

@@ -5,7 +5,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::api::{
-    cameras, channels, gate, license, live, metrics, recordings, sessions, status, steering,
+    cameras, channels, clips, gate, license, live, metrics, recordings, sessions, status, steering,
 };
 use crate::app::App;
 use crate::pages;

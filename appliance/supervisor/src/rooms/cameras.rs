@@ -11,7 +11,9 @@ use sealgate_kernel_gate::KernelGate;
 use sealgate_lan::{LanHandle, Sighting, StreamProfile, VideoCodec};
 use sealgate_recorder_link::RecorderClient;
 use sealgate_store::{AuditEntry, Channel, Credential, Store};
-use sealgate_web::rooms::{CameraCounters, CameraRoom, CameraVerdict, CameraView, ReplacementView};
+use sealgate_web::rooms::{
+    CameraCounters, CameraRoom, CameraSettings, CameraVerdict, CameraView, ReplacementView,
+};
 use sealgate_words::Problem;
 
 use crate::camera_desk::DeskHandle;
