@@ -25,6 +25,17 @@ pub struct KernelGate {
     mended: AtomicU64,
 }
 
+/// What was in force before it was put right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// What is wanted.
+    AsWanted,
+    /// What had been wanted before, or nothing yet.
+    Other,
+    /// Something that this process did not put there.
+    Foreign,
+}
+
 /// What this process knows of the tables.
 #[derive(Debug, Default)]
 struct Known {
@@ -113,8 +124,10 @@ impl KernelGate {
     pub async fn apply(&self, admissions: &[Admission]) -> Result<(), KernelGateError> {
         let wanted = checked(admissions)?;
         let mut known = self.change.lock().await;
-        self.set_backstop().await?;
-        if self.put_in_force(&mut known, Some(&wanted)).await? {
+        let backstop = self.set_backstop().await? && known.wanted.is_some();
+        let found = self.put_in_force(&mut known, Some(&wanted)).await;
+        self.count_mended(backstop || matches!(found, Ok(Found::Foreign)));
+        if found? != Found::AsWanted {
             tracing::info!(admitted = wanted.len(), "the gate was changed");
         }
         known.wanted = Some(wanted);
@@ -129,8 +142,14 @@ impl KernelGate {
     pub async fn mend(&self) -> Result<bool, KernelGateError> {
         let mut known = self.change.lock().await;
         let wanted = known.wanted.clone();
-        let mended =
-            self.set_backstop().await? | self.put_in_force(&mut known, wanted.as_ref()).await?;
+        let backstop = self.set_backstop().await?;
+        let found = self.put_in_force(&mut known, wanted.as_ref()).await?;
+        let mended = backstop || found != Found::AsWanted;
+        self.count_mended(mended);
+        Ok(mended)
+    }
+
+    fn count_mended(&self, mended: bool) {
         if mended {
             let times = self.mended.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::error!(
@@ -138,7 +157,6 @@ impl KernelGate {
                 "another hand changed the gate's rules; they are put back"
             );
         }
-        Ok(mended)
     }
 
     /// What the gate counts.
@@ -156,37 +174,57 @@ impl KernelGate {
         Ok(in_force.counters(&self.ports, self.mended.load(Ordering::Relaxed)))
     }
 
-    /// True if something had to be changed. Without `wanted`, what is admitted stays so: after
-    /// a start, it was applied by the process before.
+    /// Without `wanted`, what is admitted stays so: after a start, it was applied by the
+    /// process before.
     async fn put_in_force(
         &self,
         known: &mut Known,
         wanted: Option<&BTreeSet<Admission>>,
-    ) -> Result<bool, KernelGateError> {
+    ) -> Result<Found, KernelGateError> {
+        // At a start, rules that are not there are no other hand's work.
+        let not_there = match &known.wanted {
+            Some(_) => Found::Foreign,
+            None => Found::Other,
+        };
+        let none = BTreeSet::new();
         let in_force = match self.read().await {
             Ok(in_force) if known.same_rules(&in_force) => in_force,
             Ok(_) => {
                 tracing::warn!("the gate's rules were changed and are put back");
-                self.commit_whole(wanted.unwrap_or(&BTreeSet::new()))
-                    .await?;
-                return Ok(true);
+                self.commit_whole(wanted.unwrap_or(&none)).await?;
+                return Ok(Found::Foreign);
             }
             Err(KernelGateError::NotInForce { missing }) => {
                 tracing::warn!(%missing, "the gate was not in force and is put there");
-                self.commit_whole(wanted.unwrap_or(&BTreeSet::new()))
-                    .await?;
-                return Ok(true);
+                self.commit_whole(wanted.unwrap_or(&none)).await?;
+                return Ok(not_there);
             }
             Err(error) => return Err(error),
         };
         let Some(wanted) = wanted else {
             self.attach(&in_force).await?;
-            return Ok(false);
+            return Ok(Found::AsWanted);
         };
-        self.attach(&in_force).await?;
+        let before = known.wanted.as_ref();
+        let found = match before {
+            Some(before) if !in_force.difference(before).is_empty() => Found::Foreign,
+            _ => Found::Other,
+        };
+        match self.attach(&in_force).await {
+            // Gone between one listing and the next.
+            Err(KernelGateError::Refused { message }) => {
+                tracing::warn!(%message, "the gate is put back as a whole");
+                self.commit_whole(wanted).await?;
+                return Ok(not_there);
+            }
+            result => result?,
+        }
         let transaction = in_force.difference(wanted);
         if transaction.is_empty() {
-            return Ok(false);
+            return Ok(match found {
+                Found::Foreign => Found::Foreign,
+                _ => Found::AsWanted,
+            });
         }
         match self.nft.commit(&transaction).await {
             // The tables changed between reading and writing, by another hand than ours.
@@ -196,7 +234,7 @@ impl KernelGate {
             }
             result => result?,
         }
-        Ok(true)
+        Ok(found)
     }
 
     /// Puts the rules of ports that came back in place again.
@@ -258,6 +296,7 @@ impl KernelGate {
         Ok(InForce {
             netdev: self.read_table("netdev").await?,
             inet: self.read_table("inet").await?,
+            chains: self.nft.list_ingress_chains().await?,
         })
     }
 

@@ -6,29 +6,25 @@ use sealgate_camera::MacAddress;
 
 use crate::admission::{Admission, Elements, change};
 use crate::ruleset::ingress_table;
-use crate::tables::{Element, Table};
+use crate::tables::{Element, Table, is_attached};
 use crate::{CameraCounters, CameraPort, GateCounters, PassedPackets, PortCounters};
 
 /// Both tables of this gate, as found in force.
 pub(crate) struct InForce {
     pub netdev: Table,
     pub inet: Table,
+    /// What `nft list chains netdev` prints.
+    pub chains: String,
 }
 
 impl InForce {
-    /// Ports whose chain is gone or stands elsewhere: before Linux 6.16 a chain goes with
-    /// its interface.
+    /// Ports whose chain is gone or is attached to nothing: with its interface goes the chain
+    /// or its hook, by the kernel's version.
     pub fn detached<'a>(&self, ports: &'a [CameraPort]) -> Vec<&'a CameraPort> {
-        let is_attached = |port: &CameraPort| {
-            let chain = format!("{port}_ingress");
-            self.netdev.chains.contains(&chain)
-                && self.netdev.devices.get(&chain).is_none_or(|devices| {
-                    devices
-                        .iter()
-                        .any(|device| device.as_str() == port.interface())
-                })
-        };
-        ports.iter().filter(|port| !is_attached(port)).collect()
+        ports
+            .iter()
+            .filter(|port| !is_attached(&self.chains, &format!("{port}_ingress"), port.interface()))
+            .collect()
     }
 
     /// The transaction that puts a port's chain back, the rest staying as it is.
@@ -176,6 +172,7 @@ mod tests {
         let in_force = InForce {
             netdev,
             inet: Table::default(),
+            chains: String::new(),
         };
         let text = in_force.difference(&checked(&[admission(1, 1), admission(3, 3)]).unwrap());
         let netdev: Vec<&str> = text
@@ -202,14 +199,13 @@ mod tests {
             CameraPort::new("cam1").unwrap(),
         ];
         let mut netdev = Table::default();
-        netdev.chains.insert("cam0_ingress".into());
         netdev.chains.insert("cam1_ingress".into());
-        netdev
-            .devices
-            .insert("cam1_ingress".into(), vec!["old".into()]);
         let in_force = InForce {
             netdev,
             inet: Table::default(),
+            chains: "table netdev sealgate {\nchain cam0_ingress {\n device \"cam0\" }\n\
+                     chain cam1_ingress {\n }\n}\n"
+                .to_owned(),
         };
         let detached = in_force.detached(&ports);
         assert_eq!(detached, [&ports[1]]);

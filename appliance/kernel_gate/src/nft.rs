@@ -65,6 +65,12 @@ impl Nft {
         }
     }
 
+    /// The `netdev` tables' chains without their rules, as text.
+    pub(crate) async fn list_ingress_chains(&self) -> Result<String, KernelGateError> {
+        let chains = self.run(&["list", "chains", "netdev"], "").await?;
+        Ok(String::from_utf8_lossy(&chains).into_owned())
+    }
+
     /// Whether an interface exists where the rules are set.
     pub(crate) async fn has_interface(&self, name: &str) -> Result<bool, KernelGateError> {
         let path = format!("/sys/class/net/{name}");

@@ -30,9 +30,6 @@ pub(crate) struct Element {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Table {
     pub chains: BTreeSet<String>,
-    /// Base chains of a `netdev` table, with the interfaces they are attached to where
-    /// `nft` tells (1.0.6 does not).
-    pub devices: BTreeMap<String, Vec<String>>,
     pub counters: BTreeMap<String, Count>,
     pub sets: BTreeMap<String, Vec<Element>>,
     /// By chain: its policy and rules as listed, without what they count.
@@ -102,19 +99,7 @@ impl Table {
         match kind {
             "chain" => {
                 let item_policy = item.get("policy").cloned();
-                let devices = match item.get("dev") {
-                    Some(Value::String(device)) => vec![device.clone()],
-                    Some(Value::Array(devices)) => devices
-                        .iter()
-                        .filter_map(Value::as_str)
-                        .map(str::to_owned)
-                        .collect(),
-                    _ => Vec::new(),
-                };
                 let Named { name } = serde_json::from_value(item)?;
-                if !devices.is_empty() {
-                    self.devices.insert(name.clone(), devices);
-                }
                 // Also a chain without rules, as one that somebody emptied is.
                 let rules = self.rules.entry(name.clone()).or_default();
                 if let Some(Value::String(policy)) = item_policy {
@@ -200,10 +185,49 @@ impl Element {
     }
 }
 
+/// Whether a chain is attached to an interface, by what `nft list chains netdev` prints: its
+/// JSON does not tell before nft 1.1. A chain can stay where its interface went (Linux 6.12).
+pub(crate) fn is_attached(chains: &str, chain: &str, interface: &str) -> bool {
+    let ours = chains
+        .split("table ")
+        .find(|table| table.starts_with("netdev sealgate {"));
+    let header = ours.and_then(|table| {
+        let (_, chain) = table.split_once(&format!("chain {chain} {{"))?;
+        chain.split('}').next()
+    });
+    header.is_some_and(|header| header.contains(&format!("\"{interface}\"")))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_attached_chain_names_its_interface() {
+        // Printed by nft 1.0.6 and 1.1.3; the second table's chain has lost its interface.
+        let chains = r#"table netdev other {
+	chain cam1_ingress {
+		type filter hook ingress device "cam1" priority 0; policy accept;
+	}
+}
+table netdev sealgate {
+	chain trickle {
+	}
+	chain cam0_ingress {
+		type filter hook ingress device "cam0" priority -500; policy drop;
+	}
+	chain cam1_ingress {
+		type filter hook ingress priority -500; policy drop;
+	}
+}
+"#;
+        assert!(is_attached(chains, "cam0_ingress", "cam0"));
+        assert!(!is_attached(chains, "cam0_ingress", "cam"));
+        assert!(!is_attached(chains, "cam1_ingress", "cam1"));
+        assert!(!is_attached(chains, "cam2_ingress", "cam2"));
+        assert!(!is_attached("", "cam0_ingress", "cam0"));
+    }
 
     /// Printed by nft 1.0.6 for a table as this crate makes it, shortened.
     const LISTING: &str = r#"{"nftables": [
@@ -234,7 +258,7 @@ mod tests {
         assert_eq!(table.set("admitted_ip")[0].text(), "10.0.0.1");
         assert_eq!(table.set("admitted_rtsp")[0].text(), "10.0.0.1 . 554");
         assert_eq!(table.counter("cam0_dropped_other").packets, 2);
-        assert_eq!(table.devices["cam0_ingress"], ["cam0"]);
+        assert!(table.chains.contains("cam0_ingress"));
         assert!(table.set("no_such_set").is_empty());
         assert_eq!(
             table.rules["cam0_ingress"],

@@ -13,8 +13,10 @@ const NFNLGRP_NFTABLES: u32 = 7;
 /// And here of interfaces, and of routing rules for IPv4 (linux/rtnetlink.h).
 const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV4_RULE: u32 = 8;
-/// Where the kernel tells nothing, or `nft` fails: how soon to look again.
+/// Where the kernel tells nothing: how soon to look again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// After a failure, which another hand at work may cause: how soon at first.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 /// Two subscriptions to what the kernel tells.
 struct Watch {
@@ -70,17 +72,21 @@ impl KernelGate {
                 None
             }
         };
+        let mut pause = TRY_AGAIN;
         loop {
-            let mended = self.mend().await;
-            if let Err(error) = &mended {
+            if let Err(error) = self.mend().await {
                 tracing::error!(
-                    error = error as &dyn std::error::Error,
+                    error = &error as &dyn std::error::Error,
                     "the gate's rules could not be looked at"
                 );
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LOOK_AGAIN);
+                continue;
             }
+            pause = TRY_AGAIN;
             match &watch {
-                Some(watch) if mended.is_ok() => watch.changed().await,
-                _ => tokio::time::sleep(LOOK_AGAIN).await,
+                Some(watch) => watch.changed().await,
+                None => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
     }

@@ -212,6 +212,16 @@ impl VmBox {
             ("root file system", "findmnt -n -o FSTYPE /", "erofs"),
             ("root device", "cat /sys/block/dm-0/dm/name", "sealgate"),
             (
+                "camera port's unit",
+                "systemctl is-active sealgate-port@cam0.service",
+                "active",
+            ),
+            (
+                "time for cameras",
+                "systemctl is-active sealgate-time.service",
+                "active",
+            ),
+            (
                 "failed units",
                 "systemctl list-units --failed -q --plain",
                 "",
