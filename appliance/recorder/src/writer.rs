@@ -313,13 +313,13 @@ impl Work {
         }
     }
 
-    /// Ends the file where this part, which starts with an IDR, does not continue it.
+    /// Ends the file where this part, which starts with an IDR, does not continue it. A file has
+    /// no holes, so that its start and its own times say when each picture arrived.
     fn rotate(&mut self, state: &mut CameraFile, job: &WriteJob) {
         let limit = part::ticks(self.settings.max_file_duration);
-        let ends = state
-            .file
-            .as_ref()
-            .is_some_and(|file| !file.has_format(&job.init) || file.duration_90k() >= limit);
+        let ends = state.file.as_ref().is_some_and(|file| {
+            state.gap.is_some() || !file.has_format(&job.init) || file.duration_90k() >= limit
+        });
         if ends && let Some(file) = state.file.take() {
             self.finish(job.camera, file);
         }
