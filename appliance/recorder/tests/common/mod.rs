@@ -355,6 +355,8 @@ pub fn is_waiting(status: &CameraStatus) -> bool {
 
 /// What ffprobe says of a recording.
 pub struct Probe {
+    /// How many tracks.
+    pub streams: usize,
     pub stream: serde_json::Value,
     pub dts: Vec<i64>,
     pub pts: Vec<i64>,
@@ -388,6 +390,7 @@ pub fn probe(path: &Path) -> Probe {
     Probe {
         dts: times("dts"),
         pts: times("pts"),
+        streams: found["streams"].as_array().unwrap().len(),
         stream: found["streams"][0].clone(),
     }
 }
@@ -405,21 +408,16 @@ pub fn check_with_others(path: &Path) {
         "ffmpeg: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let output = Command::new("gst-launch-1.0")
+    let probe = probe(path);
+    let mut command = Command::new("gst-launch-1.0");
+    command
         .args(["-q", "filesrc"])
         .arg(format!("location={}", path.display()))
-        .args([
-            "!",
-            "decodebin",
-            "name=d",
-            "d.",
-            "!",
-            "queue",
-            "!",
-            "fakesink",
-        ])
-        .output()
-        .unwrap();
+        .args(["!", "decodebin", "name=d"]);
+    for _ in 0..probe.streams {
+        command.args(["d.", "!", "queue", "!", "fakesink"]);
+    }
+    let output = command.output().unwrap();
     assert!(
         output.status.success() && output.stderr.is_empty(),
         "GStreamer: {}{}",
