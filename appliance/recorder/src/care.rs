@@ -92,8 +92,13 @@ struct Work {
 impl Work {
     fn run(mut self) {
         let place = Arc::clone(&self.place);
+        let mut is_first = true;
         loop {
             self.look(&place.disk);
+            if std::mem::take(&mut is_first) && place.disk.number().is_none() {
+                let state = place.disk.state();
+                tracing::error!(disk = place.disk.name(), ?state, "this disk is not used");
+            }
             place.disk.set_looked();
             if !place.disk.wait(INTERVAL) {
                 return;
