@@ -26,6 +26,8 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstApp, GstRtspServer  # noqa: E402, F401 (GstApp types appsrc)
 
 DELIMITERS = {"h264": b"\0\0\0\1\x09", "h265": b"\0\0\0\1\x46\1"}
+# What follows the delimiter of a picture that needs no other: a parameter set.
+PARAMETERS = {"h264": b"\0\1\x67", "h265": b"\0\1\x40\1"}
 SOUND = {
     "pcma": "alawenc ! rtppcmapay name=pay1 pt=8",
     "pcmu": "mulawenc ! rtppcmupay name=pay1 pt=0",
@@ -48,8 +50,9 @@ def pictures_of(clip, codec):
 class Stream:
     """One path: its media while somebody watches."""
 
-    def __init__(self, first):
+    def __init__(self, first, starts):
         self.next = first
+        self.starts = starts
         self.lock = threading.Lock()
         self.source = None
         self.sent = 0
@@ -57,6 +60,8 @@ class Stream:
     def configured(self, _factory, media):
         with self.lock:
             self.source, self.sent = media.get_element().get_child_by_name("pictures"), 0
+            # A server that has no picture to give yet refuses to play.
+            self.next = max((start for start in self.starts if start <= self.next), default=0)
         media.connect("unprepared", self.unprepared)
 
     def unprepared(self, _media):
@@ -65,9 +70,9 @@ class Stream:
 
     def push(self, pictures, fps):
         """Gives the next picture to whoever watches."""
-        picture = pictures[self.next % len(pictures)]
-        self.next += 1
         with self.lock:
+            picture = pictures[self.next]
+            self.next = (self.next + 1) % len(pictures)
             source, count = self.source, self.sent
             self.sent += 1
         if source is not None:
@@ -103,9 +108,10 @@ def main():
     server = GstRtspServer.RTSPServer()
     server.set_address(options.address)
     server.set_service(str(options.port))
+    starts = [place for place, picture in enumerate(pictures) if PARAMETERS[codec] in picture[:64]]
     streams = []
     for number in range(options.streams):
-        stream = Stream(number * len(pictures) // options.streams)
+        stream = Stream(number * len(pictures) // options.streams, starts)
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(f"( {launch} )")
         factory.set_shared(True)

@@ -2,7 +2,6 @@
 //! when it is back.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use sealgate_base::Clock;
@@ -12,6 +11,7 @@ use crate::disk::Disk;
 use crate::disks::{Disks, Place};
 use crate::index::{DiskNumber, Index};
 use crate::retention::{self, RetentionError, Space, space_of};
+use crate::threads::{Thread, join_within};
 
 /// Between two looks at a disk.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ const JUMP_MS: i64 = 60_000;
 #[derive(Debug)]
 pub struct Care {
     disks: Arc<Disks>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<Thread>,
 }
 
 impl Care {
@@ -56,8 +56,7 @@ impl Care {
                 tried: None,
                 trust: ClockTrust::default(),
             };
-            let thread = std::thread::Builder::new().name("disk-care".into());
-            threads.push(thread.spawn(move || work.run())?);
+            threads.push(Thread::start("disk-care", move || work.run())?);
         }
         Ok(Self {
             disks: Arc::clone(disks),
@@ -70,7 +69,7 @@ impl Care {
         for place in self.disks.places() {
             place.disk.end();
         }
-        crate::writer::join_within(self.threads, limit);
+        join_within(self.threads, limit);
     }
 }
 
@@ -92,8 +91,13 @@ struct Work {
 impl Work {
     fn run(mut self) {
         let place = Arc::clone(&self.place);
+        let mut is_first = true;
         loop {
             self.look(&place.disk);
+            if std::mem::take(&mut is_first) && place.disk.number().is_none() {
+                let state = place.disk.state();
+                tracing::error!(disk = place.disk.name(), ?state, "this disk is not used");
+            }
             place.disk.set_looked();
             if !place.disk.wait(INTERVAL) {
                 return;

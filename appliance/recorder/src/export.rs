@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::disks::Pin;
 use crate::fragments::{Fragment, Recorded, Retimer, Run, Track};
+use crate::index::Found;
 use crate::movie::{Movie, Shown};
 use crate::playback::{OpenRecording, ticks_ms};
 use crate::recorder::Recorder;
@@ -78,9 +79,12 @@ impl Recorder {
         if found.len() > MAX_FILES {
             return Err(RecorderRefusal::TooLong);
         }
+        // Files may overlap by some milliseconds: the newest that has begun by then is the first.
+        let begun = |found: &Found| found.recording.start_utc_ms <= from_utc_ms;
+        let first = found.iter().rposition(begun).unwrap_or(0);
         let mut plan: Option<Planned> = None;
         let mut pins = Vec::new();
-        for found in found {
+        for found in found.into_iter().skip(first) {
             let disk = found.disk;
             let Some(mut open) = self.open_found(found) else {
                 continue;

@@ -33,14 +33,28 @@ pub fn stream_info(rate_hz: u32) -> Vec<u8> {
     bits.bytes
 }
 
+/// 9.1.2: how a frame tells its rate. GStreamer 1.22 plays no frame that leaves it to STREAMINFO.
+fn rate_bits(rate_hz: u32) -> u64 {
+    match rate_hz {
+        8000 => 0b0100,
+        16_000 => 0b0101,
+        22_050 => 0b0110,
+        24_000 => 0b0111,
+        32_000 => 0b1000,
+        44_100 => 0b1001,
+        48_000 => 0b1010,
+        _ => 0,
+    }
+}
+
 /// One frame of [`BLOCK`] samples; `number` counts the stream's frames.
-pub fn frame(number: u32, samples: &[i16; BLOCK]) -> Vec<u8> {
+pub fn frame(number: u32, rate_hz: u32, samples: &[i16; BLOCK]) -> Vec<u8> {
     let mut bits = Bits::default();
     // Sync code, fixed block size (9.1.1, 9.1).
     bits.put(0b1111_1111_1111_1000, 16);
-    // Block size 512; rate as in STREAMINFO; mono; 16 bits.
+    // Block size 512; rate; mono; 16 bits.
     bits.put(0b1001, 4);
-    bits.put(0, 4);
+    bits.put(rate_bits(rate_hz), 4);
     bits.put(0, 4);
     bits.put(0b100, 3);
     bits.put(0, 1);
@@ -209,7 +223,7 @@ mod tests {
         let mut file = b"fLaC".to_vec();
         file.extend(stream_info(8000));
         for (number, block) in (0..).zip(blocks) {
-            file.extend(frame(number, block));
+            file.extend(frame(number, 8000, block));
         }
         let mut child = Command::new("ffmpeg")
             .args([
@@ -270,10 +284,10 @@ mod tests {
 
     #[test]
     fn silence_is_short_and_noise_hardly_longer_than_it_was() {
-        assert!(frame(0, &[0; BLOCK]).len() < 16);
+        assert!(frame(0, 8000, &[0; BLOCK]).len() < 16);
         let ends: [i16; BLOCK] =
             std::array::from_fn(|n| if n % 3 == 0 { i16::MIN } else { i16::MAX });
-        assert!(frame(u32::MAX, &ends).len() < 2 * BLOCK + 20);
+        assert!(frame(u32::MAX, 11_025, &ends).len() < 2 * BLOCK + 20);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What was recorded of a camera, what was not and why, and what happened.
 
 use sealgate_camera::CameraId;
-use sealgate_recorder_link::{Gap, GapCause, RecorderRefusal, Span, Timeline};
+use sealgate_recorder_link::{Gap, GapCause, RecorderRefusal, Recording, Span, Timeline};
 
 use crate::index::Found;
 use crate::playback::end_utc_ms;
@@ -24,6 +24,8 @@ impl Recorder {
             start_utc_ms,
             end_utc_ms,
         } = range;
+        // Before the index is asked: what is finished in between is seen in one of the two.
+        let growing = self.disks.growing(camera);
         let (mut found, away, mut known, events) = self.ask_index(|index| {
             let away = index.other_disks(&readable)?;
             Ok((
@@ -33,8 +35,13 @@ impl Recorder {
                 index.events(camera, range)?,
             ))
         })?;
-        for found in found.iter_mut().filter(|found| found.recording.growing) {
-            self.see_growing(&mut found.recording);
+        for (_, progress) in growing {
+            let mut found = found.iter_mut().map(|found| &mut found.recording);
+            let is_it =
+                |recording: &&mut Recording| recording.growing && recording.file == progress.file;
+            if let Some(recording) = found.find(is_it) {
+                recording.duration_ms = progress.duration_ms;
+            }
         }
         if let Some(open) = self.open_gap(camera) {
             known.push(gap(open.since_utc_ms, now_utc_ms, Some(open.cause)));

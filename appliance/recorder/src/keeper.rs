@@ -146,8 +146,14 @@ impl Keeper {
         let is_lost = state.place.as_ref().is_none_or(|place| !place.is_usable());
         if part.starts_with_idr {
             self.choose(state, part, is_lost);
-        } else if is_lost || !state.writing || state.gap.is_some() {
-            // The next IDR begins anew.
+        } else if !state.writing {
+            // The plan begins within a group: the next one is the first.
+            state.gap.get_or_insert(OpenGap {
+                since_utc_ms: part.utc_ms,
+                cause: GapCause::Plan,
+            });
+            return;
+        } else if is_lost || state.gap.is_some() {
             return Self::leave_out(state, part);
         }
         let Some(place) = state.place.as_ref().filter(|place| place.is_usable()) else {

@@ -47,6 +47,7 @@ pub mod sessions;
 pub mod sound;
 pub mod source;
 pub mod sub_stream;
+pub mod threads;
 pub mod timeline;
 pub mod udp_relay;
 pub mod writer;

@@ -2,6 +2,7 @@
 //! and changes of format, as fast as they are taken.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sealgate_camera::CameraId;
@@ -12,7 +13,9 @@ use crate::codecs;
 use crate::disks::Pin;
 use crate::fragments::{Fragment, Recorded, Retimer, Track};
 use crate::index::Found;
+use crate::part;
 use crate::recorder::Recorder;
+use crate::scan;
 
 /// Frames that are read before the player has taken the former: about two seconds.
 const READ_AHEAD: usize = 4;
@@ -23,6 +26,7 @@ pub struct OpenRecording {
     pub recording: Recording,
     /// Its parts.
     pub recorded: Recorded,
+    path: PathBuf,
     pin: Pin,
 }
 
@@ -57,15 +61,15 @@ impl Recorder {
             mut recording,
         } = found;
         let place = self.disks.find(disk)?;
-        self.see_growing(&mut recording);
-        let pin = self
-            .disks
-            .pin(std::iter::once((disk, recording.file.clone())));
+        let file = (disk, recording.file.clone());
+        let pin = self.disks.pin(std::iter::once(file));
         let path = place.disk.folder().join(&recording.file);
-        match Recorded::open(&path, recording.size_bytes) {
+        let opened = self.refresh(&mut recording, &path);
+        match opened.and_then(|()| Recorded::open(&path, recording.size_bytes)) {
             Ok(recorded) => Some(OpenRecording {
                 recording,
                 recorded,
+                path,
                 pin,
             }),
             Err(error) => {
@@ -73,6 +77,17 @@ impl Recorder {
                 None
             }
         }
+    }
+
+    /// Sees how far a recording that was growing has come, or where it ended.
+    fn refresh(&self, recording: &mut Recording, path: &Path) -> io::Result<()> {
+        if recording.growing && !self.see_growing(recording) {
+            let outline = scan::outline(path).map_err(io::Error::other)?;
+            recording.growing = false;
+            recording.duration_ms = part::ms(outline.duration_90k);
+            recording.size_bytes = outline.good_bytes;
+        }
+        Ok(())
     }
 
     /// The recording that holds this moment or else the next after it.
@@ -186,7 +201,7 @@ impl Player {
         loop {
             let Some(fragment) = open.recorded.next_fragment()? else {
                 let before = open.recording.size_bytes;
-                self.recorder.see_growing(&mut open.recording);
+                self.recorder.refresh(&mut open.recording, &open.path)?;
                 open.recorded.grow_to(open.recording.size_bytes);
                 if open.recording.size_bytes == before {
                     break;

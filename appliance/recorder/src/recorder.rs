@@ -323,14 +323,16 @@ impl Recorder {
         Ok(found)
     }
 
-    /// What grows is newer in memory than in the index.
-    pub(crate) fn see_growing(&self, recording: &mut Recording) {
-        for (_, progress) in self.disks.growing(recording.camera) {
-            if progress.file == recording.file {
-                recording.duration_ms = progress.duration_ms;
-                recording.size_bytes = progress.size_bytes;
-            }
-        }
+    /// What grows is newer in memory than in the index. False for what does not grow any more.
+    pub(crate) fn see_growing(&self, recording: &mut Recording) -> bool {
+        let growing = self.disks.growing(recording.camera).into_iter();
+        let mut growing = growing.filter(|(_, progress)| progress.file == recording.file);
+        let Some((_, progress)) = growing.next() else {
+            return false;
+        };
+        recording.duration_ms = progress.duration_ms;
+        recording.size_bytes = progress.size_bytes;
+        true
     }
 
     pub(crate) fn ask_index<T>(

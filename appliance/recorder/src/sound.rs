@@ -76,7 +76,7 @@ impl G711ToFlac {
             return;
         };
         each(Sound {
-            data: flac::frame(self.frames, block).into(),
+            data: flac::frame(self.frames, self.rate_hz, block).into(),
             start_samples: self.start_samples,
             samples: BLOCK as u32,
             rate_hz: self.rate_hz,

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sealgate_camera::CameraId;
@@ -20,6 +19,7 @@ use crate::format::InitSegment;
 use crate::index::Index;
 use crate::part::{self, Part};
 use crate::recording::{GrowingFile, RecordingError};
+use crate::threads::{Thread, join_within};
 
 /// Parts waiting for the disk, bytes: two seconds of 64 cameras at 2 MByte/s in all.
 pub const MAX_WAITING_BYTES: u32 = 32 * 1024 * 1024;
@@ -91,7 +91,7 @@ pub struct Writer {
     messages: mpsc::Sender<Message>,
     room: Arc<Semaphore>,
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<Thread>>,
 }
 
 #[derive(Debug)]
@@ -122,9 +122,7 @@ impl Writer {
             shared: Arc::clone(&shared),
             cameras: HashMap::new(),
         };
-        let thread = std::thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || work.run(&receiver))?;
+        let thread = Thread::start("writer", move || work.run(&receiver))?;
         Ok(Self {
             messages,
             room,
@@ -168,9 +166,7 @@ impl Writer {
 
     /// Whether the thread has ended, which it does not do by itself.
     pub fn is_gone(&self) -> bool {
-        lock(&self.thread)
-            .as_ref()
-            .is_none_or(JoinHandle::is_finished)
+        lock(&self.thread).as_ref().is_none_or(Thread::is_finished)
     }
 
     /// Finishes every file and ends the thread. Blocks until the disk has all; a thread that
@@ -178,21 +174,6 @@ impl Writer {
     pub fn end(&self, limit: Duration) {
         let _ = self.messages.send(Message::End);
         join_within(lock(&self.thread).take(), limit);
-    }
-}
-
-/// Waits for threads, but not longer than this in all.
-pub fn join_within(threads: impl IntoIterator<Item = JoinHandle<()>>, limit: Duration) {
-    let deadline = Instant::now() + limit;
-    for thread in threads {
-        while !thread.is_finished() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        if !thread.is_finished() {
-            tracing::error!("a thread hangs in its disk and is left behind");
-        } else if thread.join().is_err() {
-            tracing::error!("a thread had failed");
-        }
     }
 }
 
@@ -313,13 +294,13 @@ impl Work {
         }
     }
 
-    /// Ends the file where this part, which starts with an IDR, does not continue it.
+    /// Ends the file where this part, which starts with an IDR, does not continue it. A file has
+    /// no holes, so that its start and its own times say when each picture arrived.
     fn rotate(&mut self, state: &mut CameraFile, job: &WriteJob) {
         let limit = part::ticks(self.settings.max_file_duration);
-        let ends = state
-            .file
-            .as_ref()
-            .is_some_and(|file| !file.has_format(&job.init) || file.duration_90k() >= limit);
+        let ends = state.file.as_ref().is_some_and(|file| {
+            state.gap.is_some() || !file.has_format(&job.init) || file.duration_90k() >= limit
+        });
         if ends && let Some(file) = state.file.take() {
             self.finish(job.camera, file);
         }

@@ -300,7 +300,6 @@ async fn a_slow_disk_costs_its_own_camera_a_gap_and_nobody_else() {
         .map(|gap| gap.span.end_utc_ms - gap.span.start_utc_ms)
         .collect();
     println!("lost {lost:?} ms of a camera on a disk that stood for 8 s");
-    // What lies within one file is a gap too.
     assert!(
         lost.len() == 1 && (2000..8000).contains(&lost[0]),
         "{timeline:?}"
@@ -339,7 +338,7 @@ async fn a_disk_that_becomes_read_only_is_left_out() {
     second.fail();
     let failed = made.until("a failure", |made| made.disk(1).state != DiskState::InUse);
     println!("the disk was left out after {:?}", failed.await);
-    let moved = made.until("moving", |made| {
+    let moved = made.until("moving", |_| {
         first.path.join(camera(1).to_string()).exists()
     });
     let moved = moved.await;

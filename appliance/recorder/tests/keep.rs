@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use sealgate_camera::CameraId;
-use sealgate_recorder_link::{DesiredSet, LiveFrame, RecordedFile, Recording};
+use sealgate_recorder_link::{DesiredCamera, DesiredSet, LiveFrame, RecordedFile, Recording};
 
 /// Twice some seconds of a camera, with a pause between: two files.
 async fn two_recordings(recorder: &RecorderProcess, camera: &Camera) -> Vec<Recording> {
@@ -219,6 +219,123 @@ async fn recordings_are_played_exported_and_pictured() {
         let refused = recorder.client.export(id, from, to).await.unwrap_err();
         assert_eq!(refused.code(), "SG-REC-007");
     }
+}
+
+/// ffprobe's view of a file with pictures and sound: codec and packets of each.
+fn tracks(path: &Path) -> Vec<(String, u64, f64)> {
+    let text = silent(
+        "ffprobe",
+        &[
+            "-v",
+            "error",
+            "-count_packets",
+            "-of",
+            "json",
+            "-show_entries",
+            "stream=codec_name,nb_read_packets,duration",
+            path.to_str().unwrap(),
+        ],
+    );
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let streams = found["streams"].as_array().unwrap().iter();
+    streams
+        .map(|stream| {
+            let text = |key: &str| stream[key].as_str().unwrap_or_default().to_owned();
+            let packets = text("nb_read_packets").parse().unwrap();
+            (
+                text("codec_name"),
+                packets,
+                text("duration").parse().unwrap_or(0.0),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn sound_is_played_and_exported_too() {
+    let camera = ClipCamera::start(
+        'S',
+        &ClipOptions {
+            audio: Some("aac"),
+            ..ClipOptions::default()
+        },
+    );
+    let id = camera.id();
+    let recorder = RecorderProcess::start().await;
+    let desired = DesiredCamera {
+        audio: true,
+        ..camera.desired.clone()
+    };
+    let cameras = vec![desired];
+    recorder
+        .client
+        .set_desired(DesiredSet { cameras })
+        .await
+        .unwrap();
+    recorder.until(id, is_recording).await;
+    recorder.until_frames(id, 200).await;
+    // Exported while it is being written.
+    let growing = recorder.recordings(id).await.remove(0);
+    assert!(growing.growing);
+    let from = growing.start_utc_ms + 1300;
+    let (info, export) = recorder.client.export(id, from, from + 4000).await.unwrap();
+    let bytes = bytes_of(export).await;
+    assert_eq!(info.spans.len(), 1);
+    let path = recorder.folder.path().join("export.mp4");
+    std::fs::write(&path, bytes).unwrap();
+    let [pictures, sound] = &tracks(&path)[..] else {
+        panic!("pictures and sound");
+    };
+    println!("{pictures:?} {sound:?}");
+    assert_eq!((pictures.0.as_str(), sound.0.as_str()), ("h264", "aac"));
+    assert!((pictures.2 - 4.0).abs() < 0.01 && (sound.2 - 4.0).abs() < 0.1);
+    silent(
+        "ffmpeg",
+        &[
+            "-v",
+            "error",
+            "-i",
+            path.to_str().unwrap(),
+            "-f",
+            "null",
+            "-",
+        ],
+    );
+
+    recorder
+        .client
+        .set_desired(DesiredSet::default())
+        .await
+        .unwrap();
+    let mut video = recorder.client.play(id, from).await.unwrap();
+    let mut played = Vec::new();
+    while let Some(frame) = video.next().await.unwrap() {
+        match frame {
+            LiveFrame::Init { mime_type, bytes } => {
+                assert!(mime_type.ends_with(", mp4a.40.2\""), "{mime_type}");
+                played.extend_from_slice(&bytes);
+            }
+            LiveFrame::Part { bytes, .. } => played.extend_from_slice(&bytes),
+        }
+    }
+    let path = recorder.folder.path().join("played.mp4");
+    std::fs::write(&path, played).unwrap();
+    let [pictures, sound] = &tracks(&path)[..] else {
+        panic!("pictures and sound");
+    };
+    println!("{pictures:?} {sound:?}");
+    silent(
+        "ffmpeg",
+        &[
+            "-v",
+            "error",
+            "-i",
+            path.to_str().unwrap(),
+            "-f",
+            "null",
+            "-",
+        ],
+    );
 }
 
 /// Two runs of rising numbers, with the pause between.

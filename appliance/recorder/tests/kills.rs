@@ -31,8 +31,10 @@ async fn a_killed_recorder_loses_one_part_of_each_channel_at_most() {
     let desired = DesiredSet {
         cameras: channels
             .iter()
-            .map(|channel| DesiredCamera {
+            .enumerate()
+            .map(|(number, channel)| DesiredCamera {
                 camera: *channel,
+                stream: format!("{}/{number}", camera.url).parse().unwrap(),
                 audio: true,
                 ..camera.desired.clone()
             })

@@ -52,14 +52,15 @@ fn streams(path: &Path) -> (Vec<serde_json::Value>, Vec<(u64, f64, f64)>) {
     let number = |packet: &serde_json::Value, key: &str| -> f64 {
         packet[key].as_str().unwrap().parse().unwrap()
     };
+    // ffprobe knows no length of a FLAC packet; they have one only.
+    let length = |packet: &serde_json::Value| match packet.get("duration_time") {
+        Some(_) => number(packet, "duration_time"),
+        None => 512.0 / 8000.0,
+    };
     let packets = found["packets"].as_array().unwrap().iter();
     let packets = packets.map(|packet| {
         let stream = packet["stream_index"].as_u64().unwrap();
-        (
-            stream,
-            number(packet, "dts_time"),
-            number(packet, "duration_time"),
-        )
+        (stream, number(packet, "dts_time"), length(packet))
     });
     (
         found["streams"].as_array().unwrap().clone(),

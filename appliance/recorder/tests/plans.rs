@@ -1,4 +1,4 @@
-//! What is recorded when: by plans and motion, as the time line shows it.
+//! What is recorded when, by plans and motion; and what is read back where the format changes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod made;
@@ -6,7 +6,9 @@ mod made;
 use std::time::Duration;
 
 use made::*;
-use sealgate_recorder_link::{EventKind, GapCause, Keeping, LiveStream, RecordPlan, Week, When};
+use sealgate_recorder_link::{
+    EventKind, GapCause, Keeping, LiveFrame, LiveStream, RecordPlan, Week, When,
+};
 
 fn motion_plan(before_s: u64, after_s: u64) -> RecordPlan {
     let (before, after) = (Duration::from_secs(before_s), Duration::from_secs(after_s));
@@ -115,5 +117,58 @@ async fn a_plan_changes_without_a_new_session() {
     let frames = made.status(camera(1)).frames;
     made.until("frames", |made| made.status(camera(1)).frames > frames)
         .await;
+    made.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_format_is_told_to_players_and_ends_an_export() {
+    let made = Made::start(MadeSettings {
+        wide_from: Some(30),
+        ..MadeSettings::default()
+    })
+    .await;
+    made.record(&[(camera(1), RecordPlan::CONTINUOUS)]).await;
+    made.until("two files", |made| made.recordings(camera(1)).len() == 2)
+        .await;
+    made.until_bytes(camera(1), 20_000).await;
+    made.record(&[]).await;
+    let [first, second] = &made.recordings(camera(1))[..] else {
+        panic!("one for each format");
+    };
+    let (from, second) = (first.start_utc_ms, second.start_utc_ms);
+
+    let recorder = std::sync::Arc::clone(&made.recorder);
+    let mut frames = tokio::task::spawn_blocking(move || recorder.play(camera(1), from))
+        .await
+        .unwrap()
+        .unwrap();
+    let mut inits = 0;
+    let mut parts = Vec::new();
+    while let Some(frame) = frames.recv().await {
+        match frame {
+            LiveFrame::Init { .. } => {
+                inits += 1;
+                assert_eq!(parts.len(), if inits == 1 { 0 } else { 6 });
+            }
+            LiveFrame::Part { utc_ms, .. } => parts.push(utc_ms),
+        }
+    }
+    assert_eq!(inits, 2);
+    assert_eq!((parts[0], parts[6]), (from, second));
+
+    let export = |from| {
+        let recorder = std::sync::Arc::clone(&made.recorder);
+        let export = move || {
+            recorder
+                .export(camera(1), from, i64::MAX)
+                .map(|export| export.info)
+        };
+        tokio::task::spawn_blocking(export)
+    };
+    let info = export(from).await.unwrap().unwrap();
+    assert_eq!(info.continues_utc_ms, Some(second));
+    let rest = export(second).await.unwrap().unwrap();
+    assert_eq!(rest.continues_utc_ms, None);
+    assert_eq!(rest.spans[0].start_utc_ms, second);
     made.stop().await;
 }

@@ -87,10 +87,12 @@ impl Camera {
 }
 
 /// A camera that plays a clip of 1280 x 720 at 25 pictures a second with a group of 1 s, which
-/// this makes first; `name` is the one of its only stream.
+/// this makes first. It has four streams of it, of which `desired` names the first.
 pub struct ClipCamera {
     child: Child,
     _folder: tempfile::TempDir,
+    /// Its streams are at this and `/0` to `/3`.
+    pub url: String,
     pub desired: DesiredCamera,
 }
 
@@ -148,6 +150,7 @@ impl ClipCamera {
             .args(&words[1..])
             .arg(scripts().join("many_cameras.py"))
             .args(["--codec", options.codec, "--address", options.address])
+            .args(["--streams", "4"])
             .args(["--port", &port.to_string(), "--clip"])
             .arg(&clip)
             .stdout(Stdio::piped());
@@ -160,11 +163,13 @@ impl ClipCamera {
             .read_line(&mut line)
             .unwrap();
         assert!(line.starts_with("ready"), "no start: {line:?}");
-        let url = format!("rtsp://{}:{port}/0", options.address);
+        let url = format!("rtsp://{}:{port}", options.address);
+        let stream = format!("{url}/0").parse().unwrap();
         Self {
+            url,
             child,
             _folder: folder,
-            desired: DesiredCamera::new(camera_id(letter), url.parse().unwrap()),
+            desired: DesiredCamera::new(camera_id(letter), stream),
         }
     }
 
@@ -355,6 +360,8 @@ pub fn is_waiting(status: &CameraStatus) -> bool {
 
 /// What ffprobe says of a recording.
 pub struct Probe {
+    /// How many tracks.
+    pub streams: usize,
     pub stream: serde_json::Value,
     pub dts: Vec<i64>,
     pub pts: Vec<i64>,
@@ -388,6 +395,7 @@ pub fn probe(path: &Path) -> Probe {
     Probe {
         dts: times("dts"),
         pts: times("pts"),
+        streams: found["streams"].as_array().unwrap().len(),
         stream: found["streams"][0].clone(),
     }
 }
@@ -405,21 +413,16 @@ pub fn check_with_others(path: &Path) {
         "ffmpeg: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let output = Command::new("gst-launch-1.0")
+    let probe = probe(path);
+    let mut command = Command::new("gst-launch-1.0");
+    command
         .args(["-q", "filesrc"])
         .arg(format!("location={}", path.display()))
-        .args([
-            "!",
-            "decodebin",
-            "name=d",
-            "d.",
-            "!",
-            "queue",
-            "!",
-            "fakesink",
-        ])
-        .output()
-        .unwrap();
+        .args(["!", "decodebin", "name=d"]);
+    for _ in 0..probe.streams {
+        command.args(["d.", "!", "queue", "!", "fakesink"]);
+    }
+    let output = command.output().unwrap();
     assert!(
         output.status.success() && output.stderr.is_empty(),
         "GStreamer: {}{}",

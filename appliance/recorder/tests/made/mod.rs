@@ -26,6 +26,7 @@ const PICTURE: Duration = Duration::from_millis(100);
 
 struct MadeCamera {
     picture_bytes: usize,
+    wide_from: Option<i64>,
 }
 
 impl Source for MadeCamera {
@@ -33,6 +34,7 @@ impl Source for MadeCamera {
         let session = MadePictures {
             count: 0,
             picture_bytes: self.picture_bytes,
+            wide_from: self.wide_from,
             next: tokio::time::Instant::now(),
         };
         async { Ok(Box::new(session) as Box<dyn Pictures>) }.boxed()
@@ -42,6 +44,7 @@ impl Source for MadeCamera {
 struct MadePictures {
     count: i64,
     picture_bytes: usize,
+    wide_from: Option<i64>,
     next: tokio::time::Instant,
 }
 
@@ -56,12 +59,11 @@ impl Pictures for MadePictures {
                 data: vec![0; self.picture_bytes].into(),
                 camera_90k: count * 9000,
                 is_idr: count % 10 == 0,
-                new_format: (count == 0).then(|| VideoFormat {
-                    codec: "avc1.42C01E".into(),
-                    sample_entry: b"\0\0\0\x08avc1".to_vec(),
-                    width: 640,
-                    height: 360,
-                }),
+                new_format: match count {
+                    0 => Some(format(640)),
+                    count if Some(count) == self.wide_from => Some(format(1280)),
+                    _ => None,
+                },
                 lost_packets: 0,
             })))
         }
@@ -70,6 +72,15 @@ impl Pictures for MadePictures {
 
     fn sound_format(&self) -> Option<SoundFormat> {
         None
+    }
+}
+
+fn format(width: u16) -> VideoFormat {
+    VideoFormat {
+        codec: "avc1.42C01E".into(),
+        sample_entry: b"\0\0\0\x08avc1".to_vec(),
+        width,
+        height: 360,
     }
 }
 
@@ -89,6 +100,8 @@ pub struct MadeSettings<'a> {
     /// The first disk is elsewhere.
     pub first: Option<&'a Path>,
     pub picture_bytes: usize,
+    /// The pictures have another size from this one on.
+    pub wide_from: Option<i64>,
     pub max_file_duration: Duration,
 }
 
@@ -98,6 +111,7 @@ impl Default for MadeSettings<'_> {
             disks: &[],
             first: None,
             picture_bytes: 1000,
+            wide_from: None,
             max_file_duration: Duration::from_secs(60),
         }
     }
@@ -120,12 +134,17 @@ impl Made {
             min_free_bytes: 64 << 20,
             max_file_duration: settings.max_file_duration,
         };
-        let picture_bytes = settings.picture_bytes;
+        let (picture_bytes, wide_from) = (settings.picture_bytes, settings.wide_from);
         let started = tokio::task::spawn_blocking(move || {
             Recorder::start(
                 recorder_settings,
                 Arc::new(SystemClock::new()),
-                Box::new(move |_| Arc::new(MadeCamera { picture_bytes })),
+                Box::new(move |_| {
+                    Arc::new(MadeCamera {
+                        picture_bytes,
+                        wide_from,
+                    })
+                }),
             )
         });
         Self {
