@@ -1,13 +1,15 @@
 //! RTSP in, fragmented MP4 to disk and to viewers, retention.
 //!
-//! One task per desired camera polls its session ([`channel`]); one thread writes all
-//! recordings ([`writer`]); one deletes the oldest before the disk is full ([`retention`]).
-//! The supervisor asks over a Unix socket ([`server`]).
+//! One task per desired camera takes its session's pictures and sound ([`channel`]), on a few
+//! threads that read many cameras in one turn ([`sessions`]); one thread writes all recordings
+//! ([`writer`]); one deletes the oldest before the disk is full ([`retention`]). A smaller
+//! stream is fetched while somebody watches it ([`sub_stream`]). The supervisor asks over a Unix
+//! socket ([`server`]).
 //!
 //! Invariants: only what is desired is recorded; a session never waits for the disk or a viewer;
 //! everything that waits is bounded; a recording is whole up to its last part, and readable
 //! without the index. Deliberately absent: licenses, MAC decisions, the TPM, and any network
-//! access but to the desired cameras.
+//! access but to the desired cameras, and to itself for datagrams ([`udp_relay`]).
 
 pub mod backoff;
 pub mod boxes;

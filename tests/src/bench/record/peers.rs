@@ -182,7 +182,7 @@ impl Ffmpeg {
                 .args([
                     "-nostdin",
                     "-v",
-                    "error",
+                    "fatal",
                     "-rtsp_transport",
                     "tcp",
                     "-i",
