@@ -22,6 +22,8 @@ prerequisite_packages=(
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
     # makers by MAC address
     ieee-data
+    # an RTSP server of another family than GStreamer's
+    vlc-bin vlc-plugin-base
     # looking at recordings with other players
     gstreamer1.0-tools gstreamer1.0-libav
     # looking at recordings and pages
