@@ -95,7 +95,6 @@ pub(crate) fn facts(
                 }
                 Location::Unknown => return None,
                 Location::Unresolved => Whereabouts::Unresolved,
-                Location::Unresolved => Whereabouts::Unresolved,
                 Location::At(ip) => Whereabouts::Resolved(Address { ip, port }),
                 Location::Contested { incumbent } => Whereabouts::Conflict {
                     incumbent: incumbent.map(|ip| Address { ip, port }),
