@@ -18,6 +18,8 @@ prerequisite_packages=(
     python3-gi python3-numpy python3-venv gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0
     gstreamer1.0-rtsp gstreamer1.0-plugins-base gstreamer1.0-plugins-good
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+    # an RTSP server of another family than GStreamer's
+    vlc-bin vlc-plugin-base
     # looking at recordings with other players
     gstreamer1.0-tools gstreamer1.0-libav
     # looking at recordings and pages

@@ -172,10 +172,13 @@ fn inet_table(ports: &[CameraPort], recorder_uid: Option<u32>) -> String {
     if let Some(uid) = recorder_uid {
         let _ = write!(
             text,
-            r"
+            r#"
     # The recorder reads what cameras send, so it is held to them: RTSP to the enrolled
-    # port, RTP's receiver reports and hole punching by UDP, and nothing else.
+    # port, RTP's receiver reports and hole punching by UDP, and nothing else. Datagrams reach its
+    # RTSP client through a relay of its own, from one ephemeral port to another: no service
+    # of the box listens on any of those.
     chain recorder {{
+        oifname "lo" tcp sport 32768-60999 tcp dport 32768-60999 accept
         ip daddr . tcp dport @admitted_rtsp accept
         meta l4proto udp ip daddr @admitted_ip accept
         counter name recorder_refused drop
@@ -184,7 +187,7 @@ fn inet_table(ports: &[CameraPort], recorder_uid: Option<u32>) -> String {
         type filter hook output priority 0; policy accept;
         meta skuid {uid} goto recorder
     }}
-"
+"#
         );
     }
     text.push_str("}\n");

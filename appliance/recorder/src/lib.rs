@@ -1,14 +1,16 @@
 //! RTSP in, fragmented MP4 to disk and to viewers, retention.
 //!
-//! One task per desired camera polls its session ([`channel`]); a plan decides what becomes of
-//! its parts ([`keeper`]). Each disk has a thread that writes ([`writer`]) and one that deletes
-//! the oldest before it is full ([`care`]). The supervisor asks over a Unix socket ([`server`]),
-//! also for what was recorded.
+//! One task per desired camera takes its session's pictures and sound ([`channel`]), on a few
+//! threads that read many cameras in one turn ([`sessions`]); a plan decides what becomes of the
+//! parts ([`keeper`]). Each disk has a thread that writes ([`writer`]) and one that deletes the
+//! oldest before it is full ([`care`]). A smaller stream is fetched while somebody watches it
+//! ([`sub_stream`]). The supervisor asks over a Unix socket ([`server`]), also for what was
+//! recorded.
 //!
 //! Invariants: only what is desired is recorded; a session never waits for the disk or a viewer;
 //! everything that waits is bounded; a recording is whole up to its last part, and readable
 //! without the index. Deliberately absent: licenses, MAC decisions, the TPM, and any network
-//! access but to the desired cameras.
+//! access but to the desired cameras, and to itself for datagrams ([`udp_relay`]).
 
 pub mod backoff;
 pub mod boxes;

@@ -81,11 +81,20 @@ impl SessionThreads {
     }
 }
 
+/// The thread's turn is over.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "waiting for an event is what this thread must not do yet"
+)]
+fn gather() {
+    thread::sleep(GATHER);
+}
+
 impl SessionThread {
     fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
-            .on_thread_park(|| thread::sleep(GATHER))
+            .on_thread_park(gather)
             .build()?;
         let handle = runtime.handle().clone();
         let ended = CancellationToken::new();

@@ -190,6 +190,7 @@ async fn receive(socket: UdpSocket, channel: u8, is_rtp: bool, shared: Arc<Share
     let began = Instant::now();
     let mut reorder = Reorder::default();
     let mut ready = Vec::new();
+    let mut begun = !is_rtp;
     let mut datagram = vec![0; 65_536];
     loop {
         let wait = if reorder.is_waiting() {
@@ -215,6 +216,12 @@ async fn receive(socket: UdpSocket, channel: u8, is_rtp: bool, shared: Arc<Share
         }
         reorder.expire(began.elapsed(), &mut ready);
         for packet in ready.drain(..) {
+            // A server that has others watching begins anywhere; the client takes the rest of a
+            // picture's fragment without its start for an error, and ends the session.
+            if !begun && continues_fragment(&packet) {
+                continue;
+            }
+            begun = true;
             // A full queue loses the packet, as a full socket would.
             let _ = shared.to_client.try_send(interleaved(channel, &packet));
         }
@@ -222,6 +229,25 @@ async fn receive(socket: UdpSocket, channel: u8, is_rtp: bool, shared: Arc<Share
     if reorder.late() > 0 {
         tracing::info!(packets = reorder.late(), "packets came too late or twice");
     }
+}
+
+/// A fragment of H.264 (RFC 6184, 5.8) or H.265 (RFC 7798, 4.4.3) that is not the first one. What is
+/// neither has these bits by chance at most.
+fn continues_fragment(packet: &[u8]) -> bool {
+    let fragment = || {
+        let first = *packet.first()?;
+        // RFC 3550, 5.1 and 5.3.1: contributing sources and an extension before the payload.
+        let mut header = 12 + 4 * usize::from(first & 0x0f);
+        if first & 0x10 != 0 {
+            let words = packet.get(header + 2..header + 4)?.try_into().ok()?;
+            header += 4 + 4 * usize::from(u16::from_be_bytes(words));
+        }
+        let payload = packet.get(header..header + 3)?;
+        let h264 = payload[0] & 0x1f == 28 && payload[1] & 0x80 == 0;
+        let h265 = (payload[0] >> 1) & 0x3f == 49 && payload[2] & 0x80 == 0;
+        Some(h264 || h265)
+    };
+    fragment().unwrap_or(false)
 }
 
 /// RFC 2326, 10.12.
@@ -293,4 +319,33 @@ async fn read_body(
         }
     }
     Ok(buffer.split_to(length).freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_fragment_is_known() {
+        let check = |header: &[u8], payload: &[u8], expected| {
+            let mut packet = header.to_vec();
+            packet.resize(12, 0);
+            if header[0] == 0x91 {
+                // One contributing source, and an extension of one word.
+                packet.extend([0, 0, 0, 7, 0xbe, 0xde, 0, 1, 1, 2, 3, 4]);
+            }
+            packet.extend(payload);
+            assert_eq!(continues_fragment(&packet), expected, "{packet:?}");
+        };
+        for header in [[0x80], [0x91]] {
+            check(&header, &[0x7c, 0x05, 0], true);
+            check(&header, &[0x7c, 0x85, 0], false);
+            check(&header, &[0x67, 0x42, 0], false);
+            check(&header, &[0x62, 0x01, 0x13], true);
+            check(&header, &[0x62, 0x01, 0x93], false);
+            check(&header, &[0x7c], false);
+        }
+        assert!(!continues_fragment(&[]));
+        assert!(!continues_fragment(&[0x9f; 13]));
+    }
 }

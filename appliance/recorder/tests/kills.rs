@@ -14,8 +14,10 @@ use sealgate_recorder_link::{DesiredCamera, DesiredSet};
 /// How often; `SEALGATE_KILLS=100` for the long run.
 const KILLS: u32 = 5;
 const CHANNELS: u8 = 4;
-/// The longest part, the turn of a session thread, and the picture that is always held back.
-const ONE_PART_MS: i64 = 500 + 2 * 40 + 40;
+/// A part has half a second; the picture that is always held back, the turn of a session thread and
+/// a busy machine's jitter between arrival and the camera's time come to it. A second part
+/// would make it a second.
+const LESS_THAN_TWO_PARTS_MS: i64 = 1000 - 40;
 
 #[tokio::test]
 async fn a_killed_recorder_loses_one_part_of_each_channel_at_most() {
@@ -69,7 +71,7 @@ async fn a_killed_recorder_loses_one_part_of_each_channel_at_most() {
         folder = recorder.terminate().await;
     }
     println!("{kills} kills, at most {worst_ms} ms of a channel lost");
-    assert!(worst_ms <= ONE_PART_MS, "{worst_ms} ms");
+    assert!(worst_ms < LESS_THAN_TWO_PARTS_MS, "{worst_ms} ms");
 }
 
 fn check_readable(path: &std::path::Path) {

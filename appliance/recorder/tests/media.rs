@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::*;
-use sealgate_recorder_link::{DesiredSet, LiveFrame, LiveStream, Transport};
+use sealgate_recorder_link::{DesiredCamera, DesiredSet, LiveFrame, LiveStream, Transport};
 
 /// Records this many pictures of one camera into one file.
 async fn record(camera: &ClipCamera, frames: u64) -> (RecorderProcess, std::path::PathBuf) {
@@ -253,6 +253,95 @@ fn connections_to(camera: &Camera) -> usize {
     lines
         .filter(|words| words[2].ends_with(&port) && words[3] == "01")
         .count()
+}
+
+/// VLC plays a clip to whoever asks, over datagrams only: an RTSP server of another family
+/// (live555's) than GStreamer's.
+struct Vlc {
+    child: Child,
+    _folder: tempfile::TempDir,
+    url: String,
+}
+
+impl Vlc {
+    fn start() -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open).unwrap();
+        let clip = folder.path().join("clip.ts");
+        let made = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-f", "lavfi", "-t", "60", "-i"])
+            .arg("testsrc2=size=640x360:rate=25")
+            .args([
+                "-c:v",
+                "libx264",
+                "-preset",
+                "ultrafast",
+                "-tune",
+                "zerolatency",
+            ])
+            .args(["-pix_fmt", "yuv420p", "-g", "25", "-f", "mpegts"])
+            .arg(&clip)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let url = format!("rtsp://127.0.0.1:{}/clip", free_port());
+        // It refuses to run as root.
+        let child = Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "cvlc"])
+            .args(["-I", "dummy", "-q", "--loop", "--sout-keep", "--sout"])
+            .arg(format!("#rtp{{sdp={url}}}"))
+            .arg(&clip)
+            .env("HOME", "/nonexistent")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            _folder: folder,
+            url,
+        }
+    }
+}
+
+impl Drop for Vlc {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_another_family_is_recorded() {
+    let vlc = Vlc::start();
+    let id = camera_id('V');
+    let mut desired = DesiredCamera::new(id, vlc.url.parse().unwrap());
+    desired.transport = Transport::Udp;
+    let recorder = RecorderProcess::start().await;
+    // It is looked for until it is there.
+    let set = DesiredSet {
+        cameras: vec![desired],
+    };
+    recorder.client.set_desired(set).await.unwrap();
+    recorder.until(id, is_recording).await;
+    recorder.until_frames(id, 200).await;
+    recorder
+        .client
+        .set_desired(DesiredSet::default())
+        .await
+        .unwrap();
+    let recordings = recorder.recordings(id).await;
+    assert_eq!(recordings.len(), 1, "{recordings:?}");
+    let path = recorder.path(&recordings[0]);
+    let probe = check_recording(&path);
+    // Every picture, 40 ms apart.
+    for pair in probe.dts.windows(2) {
+        assert!((3500..=3700).contains(&(pair[1] - pair[0])), "{pair:?}");
+    }
+    check_with_others(&path);
 }
 
 /// Two namespaces with a cable between them that changes the order of datagrams.

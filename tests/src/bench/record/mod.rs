@@ -100,7 +100,7 @@ fn measure(recorder: &dyn Foreign, cameras: &Cameras, options: &RecordOptions) -
     let name = recorder.name();
     eprintln!("{name}: {} cameras, {} s", cameras.count(), options.seconds);
     recorder.await_recording()?;
-    std::thread::sleep(WARM_UP);
+    usage::pause(WARM_UP);
     let usage = Usage::over(&recorder.processes(), Duration::from_secs(options.seconds))?;
     let folder = recorder.folder().to_owned();
     recorder.stop()?;

@@ -49,7 +49,7 @@ impl Children {
         for child in &self.0 {
             while child.borrow_mut().try_wait().context("wait")?.is_none() {
                 ensure!(Instant::now() < deadline, "a recorder did not end");
-                std::thread::sleep(Duration::from_millis(20));
+                super::usage::pause(Duration::from_millis(20));
             }
         }
         Ok(())
@@ -182,7 +182,7 @@ impl Ffmpeg {
                 .args([
                     "-nostdin",
                     "-v",
-                    "error",
+                    "fatal",
                     "-rtsp_transport",
                     "tcp",
                     "-i",
@@ -285,6 +285,6 @@ fn await_files(folder: &Path, count: usize) -> Result<()> {
             return Ok(());
         }
         ensure!(Instant::now() < deadline, "not every camera is recorded");
-        std::thread::sleep(Duration::from_millis(200));
+        super::usage::pause(Duration::from_millis(200));
     }
 }
