@@ -120,8 +120,10 @@ impl Keeper {
         let mut state = self.state();
         let state = &mut *state;
         let when = plan::when(&state.plan, part.utc_ms, &TimeZone::system());
-        let now = self.clock.monotonic();
-        match plan::verdict(&state.plan, when, &mut state.motion, now) {
+        // What counts is when the part's first picture came, not when the part was finished.
+        let duration = Duration::from_millis(part::ms(part.duration_90k));
+        let began = self.clock.monotonic().saturating_sub(duration);
+        match plan::verdict(&state.plan, when, &mut state.motion, began) {
             Verdict::Leave => {
                 self.leave_off(state, GapCause::Plan);
                 state.held.clear();
