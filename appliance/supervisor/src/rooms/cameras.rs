@@ -241,9 +241,25 @@ impl Facts {
 
     fn words(&self, camera: CameraId, reason: Reason) -> Problem {
         let places = self.picture.decisions.places;
+        // What the search saw says more than that there is a conflict.
+        let conflict = matches!(reason, Reason::MacConflict | Reason::MacUnresolved)
+            .then(|| {
+                let mut sightings = self.picture.sightings.iter();
+                sightings.find_map(|sighting| {
+                    sighting
+                        .conflict
+                        .filter(|_| sighting.mac == Some(camera.mac()))
+                })
+            })
+            .flatten();
+        let code = conflict.map_or(reason.code(), |conflict| conflict.kind.code());
+        let told = conflict
+            .and_then(|conflict| conflict.other_mac)
+            .map_or_else(String::new, |mac| mac.to_string());
         entry(
-            reason.code(),
+            code,
             &[
+                ("told", &told),
                 ("camera", &camera.mac().to_string()),
                 ("total", &places.total.to_string()),
                 ("free", &places.free.to_string()),
