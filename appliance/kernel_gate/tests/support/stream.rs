@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ const PAYLOAD: usize = 1200;
 
 /// Camera A streams until told to stop, about 40 Mbit/s.
 pub struct Stream {
-    stop: Arc<AtomicBool>,
+    stop: Sender<()>,
     sent: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
@@ -32,19 +33,21 @@ impl Stream {
             socket.connect((BOX_IP, RTP_PORT)).unwrap();
             socket
         });
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, stopped) = channel();
         let sent = Arc::new(AtomicUsize::new(0));
         let thread = std::thread::spawn({
-            let (stop, sent) = (stop.clone(), sent.clone());
+            let sent = sent.clone();
             move || {
                 let payload = [GOOD; PAYLOAD];
-                while !stop.load(Ordering::Relaxed) {
+                // Four packets each millisecond.
+                while stopped.recv_timeout(Duration::from_millis(1))
+                    == Err(RecvTimeoutError::Timeout)
+                {
                     for _ in 0..4 {
                         // A camera does not mind that nobody listens.
                         let _ = socket.send(&payload);
                         sent.fetch_add(1, Ordering::Relaxed);
                     }
-                    std::thread::sleep(Duration::from_millis(1));
                 }
             }
         });
@@ -63,23 +66,26 @@ impl Stream {
 
     /// Ends it; how many packets it sent.
     pub fn stop(self) -> usize {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.send(()).unwrap();
         self.thread.join().unwrap();
         self.sent.load(Ordering::Relaxed)
     }
 }
 
+/// Packets and bytes, by port and by the first byte of the payload.
+type Seen = BTreeMap<(u16, u8), (usize, usize)>;
+
 /// UDP sockets of the box, for IPv4 and IPv6, that count what comes in: by port and by the
 /// first byte of the payload.
 pub struct Sink {
-    seen: Arc<Mutex<BTreeMap<(u16, u8), (usize, usize)>>>,
+    seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Sink {
     pub fn open(world: &World, ports: &[u16]) -> Self {
-        let seen = Arc::new(Mutex::new(BTreeMap::new()));
+        let seen = Arc::new(Mutex::new(Seen::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let threads = ports
             .iter()
@@ -109,8 +115,7 @@ impl Sink {
                             continue;
                         };
                         let mut seen = seen.lock().unwrap();
-                        let (packets, bytes): &mut (usize, usize) =
-                            seen.entry((port, buffer[0])).or_default();
+                        let (packets, bytes) = seen.entry((port, buffer[0])).or_default();
                         *packets += 1;
                         *bytes += size;
                     }
