@@ -238,10 +238,12 @@ mod tests {
             old: mac(old),
             new: mac(new),
         };
-        let mut license = Entitlements::default();
-        license.mac_list = [1, 2]
-            .map(|n| format!("02000000000{n}").parse().unwrap())
-            .to_vec();
+        let mut license = Entitlements {
+            mac_list: [1, 2]
+                .map(|n| format!("02000000000{n}").parse().unwrap())
+                .to_vec(),
+            ..Entitlements::default()
+        };
         let check = |license: &Entitlements, moves: &[Replacement], expected: &[u8], left| {
             let rights = Rights::of(license, moves);
             let expected = expected.iter().map(|n| mac(*n)).collect();

@@ -56,7 +56,7 @@ pub use description::{
 pub use error::LanError;
 pub use exchange::Asker;
 pub use motion::{MotionEvent, MotionTarget, MotionWatch};
-pub use onvif::{Identity, stream_urls};
+pub use onvif::Identity;
 pub use oui::OuiTables;
 pub use pins::Pin;
 pub use ptz::{Preset, Ptz, Velocity};

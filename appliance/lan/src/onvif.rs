@@ -1,10 +1,8 @@
 //! Asking a camera's ONVIF services what it is, what it shows and where its streams are.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use oxvif::soap::XmlNode;
-use sealgate_base::SystemClock;
 use sealgate_camera::{StreamUrl, StreamUrlError};
 
 use crate::bounded_soap::at_host;
@@ -42,23 +40,6 @@ pub struct Identity {
     pub device: DeviceInformation,
     /// Its network interfaces; empty where it does not tell.
     pub interfaces: Vec<NetworkInterface>,
-}
-
-/// The addresses of the streams that a camera offers, its first source's main stream first.
-///
-/// # Errors
-/// As for [`Asker::describe`].
-pub async fn stream_urls(
-    xaddr: &str,
-    credentials: Option<&Credentials>,
-) -> Result<Vec<StreamUrl>, LanError> {
-    let asker = Asker::new(Arc::new(SystemClock::new()));
-    let description = asker.describe(xaddr, credentials).await?;
-    let streams = description
-        .sources
-        .into_iter()
-        .flat_map(|source| source.streams);
-    Ok(streams.map(|stream| stream.url).collect())
 }
 
 impl Asker {
@@ -434,6 +415,10 @@ pub(crate) fn stream_url(host: Ipv4Addr, text: &str) -> Result<StreamUrl, Stream
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::Arc;
+
+    use sealgate_base::SystemClock;
+
     use super::*;
 
     #[test]

@@ -204,7 +204,7 @@ async fn b_stays_blocked(api: &BoxApi, gate_before: &Value, evidence: &mut Evide
     Ok(())
 }
 
-/// Camera A's port sends noise for a while: the recorder waits longer each time, the
+/// Camera A's port sends noise for a while: the recorder waits between attempts, the
 /// pages and the license do not notice, and video comes back by itself.
 pub async fn noise_is_survived(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Result<()> {
     let api = journey.api()?.clone();
@@ -219,9 +219,15 @@ pub async fn noise_is_survived(journey: &mut Journey<'_>, evidence: &mut Evidenc
     })
     .await?;
     evidence.note("waits_ms", &waits);
+    // Half a second, then a second, each shortened by half at most: a camera that works again
+    // is recorded within two seconds.
+    let in_turn = waits.iter().enumerate().all(|(count, wait)| {
+        let longest = if count == 0 { 500 } else { 1000 };
+        (longest / 2..=longest).contains(wait)
+    });
     ensure!(
-        waits.is_sorted() && waits.last() >= Some(&1000),
-        "the recorder does not wait longer each time: {waits:?} ms"
+        in_turn,
+        "the recorder does not wait as it should: {waits:?} ms"
     );
     let health = api.camera(CAMERA_A.mac).await?["recording"].take();
     evidence.note("while_noise", &health);

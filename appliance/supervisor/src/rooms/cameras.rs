@@ -186,8 +186,8 @@ impl Cameras {
             .channels
             .iter()
             .any(|channel| channel.camera == camera);
-        if !has_channel {
-            self.check_room(camera)?;
+        if !has_channel && let Some(problem) = self.without_place(camera) {
+            return Err(problem);
         }
         let channel = self.channel_of(camera, stream).await?;
         let store = Arc::clone(&self.store);
@@ -202,28 +202,26 @@ impl Cameras {
             .ok_or_else(|| entry("SG-CAM-051", &[("camera", &camera.mac().to_string())]))
     }
 
-    /// Whether one more camera has a place; a camera that was told that it has none is
-    /// told so again.
-    fn check_room(&self, camera: CameraId) -> Result<(), Problem> {
+    /// Why one more camera has no place; a camera that was told that it has none is told so
+    /// again.
+    fn without_place(&self, camera: CameraId) -> Option<Problem> {
         let picture = self.desk.picture();
         let places = picture.decisions.places;
-        let mac = camera.mac().to_string();
-        if places.total == 0 {
-            return Err(entry("SG-CAM-001", &[("camera", &mac)]));
-        }
-        let total = places.total.to_string();
-        let refused = |code| Err(entry(code, &[("camera", &mac), ("total", &total)]));
-        match picture
+        let decided = picture
             .decisions
             .get(camera)
-            .and_then(|decision| decision.reason())
-        {
+            .and_then(|decision| decision.reason());
+        let code = match decided {
+            _ if places.total == 0 => Reason::NoLicense.code(),
             Some(
                 reason @ (Reason::NoPlaceLeft | Reason::NoOtherBrandPlace | Reason::NotOnList),
-            ) => refused(reason.code()),
-            _ if places.free == 0 => refused(Reason::NoPlaceLeft.code()),
-            _ => Ok(()),
-        }
+            ) => reason.code(),
+            _ if places.free == 0 => Reason::NoPlaceLeft.code(),
+            _ => return None,
+        };
+        let mac = camera.mac().to_string();
+        let total = places.total.to_string();
+        Some(entry(code, &[("camera", &mac), ("total", &total)]))
     }
 
     /// The channel that this camera would get now.
