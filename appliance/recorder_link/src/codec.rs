@@ -312,8 +312,11 @@ mod tests {
                 "rtsp://admin:s3cret@192.0.2.7/main".parse().unwrap(),
             )],
         });
-        supervisor.send_request(&request).await.unwrap();
-        assert_eq!(recorder.recv_request().await.unwrap(), Some(request));
+        // Longer than the pipe holds: it is read while it is sent.
+        let (sent, received) =
+            tokio::join!(supervisor.send_request(&request), recorder.recv_request());
+        sent.unwrap();
+        assert_eq!(received.unwrap(), Some(request));
         let reply = Reply::Refused(RecorderRefusal::Index);
         recorder.send_reply(&reply).await.unwrap();
         assert_eq!(supervisor.recv_reply().await.unwrap(), reply);
