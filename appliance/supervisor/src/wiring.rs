@@ -77,7 +77,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let tls_folder = config.identity.data_dir.join("tls");
     create_private_folder(&tls_folder)?;
     create_private_folder(&config.identity.state_dir.join("license"))?;
-    let journal_folder = config.identity.state_dir.join("replacements");
+    let journal_folder = config.identity.state_dir.join("license/replacements");
     create_private_folder(&journal_folder)?;
     let replacements = Arc::new(Replacements::read(journal_folder));
     let tls = TlsMaterial::load_or_create(&tls_folder, &names(&identity))?;
