@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::fragments::{Track, boxes, child};
+use crate::box_reader::{boxes, child};
+use crate::fragments::Track;
 
 /// For example `video/mp4; codecs="avc1.42C01E, mp4a.40.2"`.
 pub fn mime_type(tracks: &[Track]) -> String {

@@ -4,13 +4,15 @@
 //! what does not hold together ends the file there, as a torn one does.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
 
-/// A header or a part larger than this is none that the recorder wrote.
-const MAX_HEADER_BYTES: u64 = 1024 * 1024;
+use crate::box_reader::{
+    MAX_HEADER_BYTES, boxes, bytes_at, child, header_at, placed_boxes, u32_at,
+};
+
 /// The largest part, with room for a single key frame of the largest size.
 pub const MAX_PART_BYTES: u64 = 6 * 1024 * 1024;
 
@@ -214,56 +216,19 @@ impl Recorded {
     /// # Errors
     /// The disk refuses, or the file is shorter.
     pub fn read(&mut self, position: u64, length: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(length).map_err(|_| damaged())?];
-        self.file.seek(SeekFrom::Start(position))?;
-        self.file.read_exact(&mut bytes)?;
-        Ok(bytes)
+        bytes_at(&mut self.file, position, length)
     }
 
     fn next_box(&mut self) -> io::Result<Option<([u8; 4], u64)>> {
-        if self.position + 8 > self.whole_bytes {
+        let header = header_at(&mut self.file, self.position, self.whole_bytes)?;
+        let Some((kind, length)) = header else {
             return Ok(None);
-        }
-        let mut header = [0; 8];
-        self.file.seek(SeekFrom::Start(self.position))?;
-        self.file.read_exact(&mut header)?;
-        let [a, b, c, d, kind @ ..] = header;
-        let length = u64::from(u32::from_be_bytes([a, b, c, d]));
+        };
         if length < 8 {
             return Err(damaged());
         }
         Ok((self.position + length <= self.whole_bytes).then_some((kind, length)))
     }
-}
-
-/// The boxes in the body of another: kind and body of each, as long as they are whole.
-pub fn boxes(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    placed_boxes(bytes).map(|(kind, _, body)| (kind, body))
-}
-
-/// The same, with the place of each body.
-fn placed_boxes(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], usize, &[u8])> {
-    let mut next = 0;
-    std::iter::from_fn(move || {
-        let rest = bytes.get(next..)?;
-        let length = usize::try_from(u32_at(rest, 0)?).ok()?;
-        let kind = rest.get(4..8)?.try_into().ok()?;
-        let body = rest.get(8..length)?;
-        let place = next + 8;
-        next += length;
-        Some((kind, place, body))
-    })
-}
-
-/// The body of the first box of this kind.
-pub fn child<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
-    boxes(bytes).find_map(|(found, body)| (found == *kind).then_some(body))
-}
-
-/// A big-endian number, if the bytes reach that far.
-pub fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
-    let bytes = bytes.get(place..place.checked_add(4)?)?;
-    Some(u32::from_be_bytes(bytes.try_into().ok()?))
 }
 
 fn tracks(moov: &[u8]) -> Option<Vec<Track>> {

@@ -9,8 +9,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use crate::box_reader::MAX_HEADER_BYTES;
 use crate::part::Part;
-use crate::scan::{MAX_HEADER_BYTES, box_at, timing};
+use crate::scan::{box_at, timing};
 
 /// A larger group is not shown: the viewer waits for the next one.
 const MAX_GROUP_BYTES: u64 = 6 * 1024 * 1024;

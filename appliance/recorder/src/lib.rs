@@ -13,6 +13,7 @@
 //! access but to the desired cameras, and to itself for datagrams ([`udp_relay`]).
 
 pub mod backoff;
+mod box_reader;
 pub mod boxes;
 pub mod care;
 pub mod channel;

@@ -4,17 +4,15 @@
 //! `moof` and `mdat` is good (ISO/IEC 14496-12, 8.8); the rest is cut off.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sealgate_recorder_link::Event;
 
+use crate::box_reader::{MAX_HEADER_BYTES, bytes_at, child, header_at, placed_boxes, u32_at};
 use crate::boxes::{FLAGS_IDR, PICTURE_RUN, SOUND_RUN};
 use crate::layout;
 use crate::marks::{self, Mark};
-
-/// A header larger than this is not one the recorder wrote.
-pub(crate) const MAX_HEADER_BYTES: u64 = 1024 * 1024;
 
 /// What a recording holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -145,23 +143,8 @@ pub(crate) fn box_at(
     position: u64,
     file_bytes: u64,
 ) -> io::Result<Option<([u8; 4], u64)>> {
-    if position + 8 > file_bytes {
-        return Ok(None);
-    }
-    let mut header = [0; 8];
-    file.seek(SeekFrom::Start(position))?;
-    file.read_exact(&mut header)?;
-    let [a, b, c, d, kind @ ..] = header;
-    let length = u64::from(u32::from_be_bytes([a, b, c, d]));
-    // The recorder writes no 64-bit and no open-ended boxes.
-    Ok((length >= 8 && position + length <= file_bytes).then_some((kind, length)))
-}
-
-fn bytes_at(file: &mut File, position: u64, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-    file.seek(SeekFrom::Start(position))?;
-    file.read_exact(&mut bytes)?;
-    Ok(bytes)
+    let header = header_at(file, position, file_bytes)?;
+    Ok(header.filter(|(_, length)| *length >= 8 && position + length <= file_bytes))
 }
 
 /// What a part's header tells.
@@ -218,27 +201,10 @@ fn run(traf: &[u8], form: u32, sample_bytes: usize) -> Option<(u64, &[u8])> {
     (samples.len() == count.checked_mul(sample_bytes)?).then_some((decode_time_90k, samples))
 }
 
-fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
-    let bytes = bytes.get(place..place.checked_add(4)?)?;
-    Some(u32::from_be_bytes(bytes.try_into().ok()?))
-}
-
-/// The body of the first child box of this kind.
-fn child<'a>(boxes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
-    child_and_rest(boxes, kind).map(|(body, _)| body)
-}
-
 /// The body of the first child box of this kind, and the boxes after it.
-fn child_and_rest<'a>(mut boxes: &'a [u8], kind: &[u8; 4]) -> Option<(&'a [u8], &'a [u8])> {
-    loop {
-        let length = usize::try_from(u32_at(boxes, 0)?).ok()?;
-        let body = boxes.get(8..length)?;
-        let rest = boxes.get(length..)?;
-        if boxes.get(4..8)? == kind {
-            return Some((body, rest));
-        }
-        boxes = rest;
-    }
+fn child_and_rest<'a>(boxes: &'a [u8], kind: &[u8; 4]) -> Option<(&'a [u8], &'a [u8])> {
+    let (_, place, body) = placed_boxes(boxes).find(|(found, ..)| found == kind)?;
+    Some((body, boxes.get(place + body.len()..)?))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::*;
-use sealgate_recorder_link::{DesiredSet, LiveFrame, SessionState};
+use sealgate_recorder_link::{LiveFrame, SessionState};
 
 #[tokio::test]
 async fn records_what_a_camera_sends_and_stops_when_told() {
@@ -32,11 +32,7 @@ async fn records_what_a_camera_sends_and_stops_when_told() {
     );
 
     let asked = Instant::now();
-    recorder
-        .client
-        .set_desired(DesiredSet::default())
-        .await
-        .unwrap();
+    recorder.record_nothing().await;
     let took = asked.elapsed();
     println!("stopped within {took:?}");
     assert!(took < Duration::from_secs(2), "{took:?}");
@@ -114,11 +110,7 @@ async fn a_viewer_sees_the_camera_live() {
     assert!(age < 15, "{age}");
 
     // The stream ends with the channel.
-    recorder
-        .client
-        .set_desired(DesiredSet::default())
-        .await
-        .unwrap();
+    recorder.record_nothing().await;
     let ended = tokio::time::timeout(Duration::from_secs(2), async {
         while let Some(frame) = live.next().await.unwrap() {
             drop(frame);
@@ -153,11 +145,7 @@ async fn comes_back_after_the_camera_restarts() {
     println!("recorded again {:?} after it returned", returned.elapsed());
     assert!(returned.elapsed() < Duration::from_secs(2));
     recorder.until_frames(id, 20).await;
-    recorder
-        .client
-        .set_desired(DesiredSet::default())
-        .await
-        .unwrap();
+    recorder.record_nothing().await;
     let recordings = recorder.recordings(id).await;
     assert_eq!(recordings.len(), 2);
     assert!(recordings[0].start_utc_ms < recordings[1].start_utc_ms);
@@ -187,11 +175,7 @@ async fn a_camera_that_sends_garbage_harms_only_itself() {
     recorder.client.set_desired(set(&[&good])).await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(2));
     recorder.until_frames(good.id(), 10).await;
-    recorder
-        .client
-        .set_desired(DesiredSet::default())
-        .await
-        .unwrap();
+    recorder.record_nothing().await;
     let recordings = recorder.recordings(good.id()).await;
     assert_eq!(recordings.len(), 1, "nothing interrupted it");
     check_frame_codes(&frame_codes(&recorder.path(&recordings[0])), 'C');

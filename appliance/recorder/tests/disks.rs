@@ -3,6 +3,7 @@
 
 mod made;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use made::*;
@@ -193,15 +194,10 @@ async fn a_disk_that_vanishes_takes_no_camera_with_it_and_comes_back() {
     made.stop().await;
 }
 
-#[tokio::test]
-async fn a_disk_that_hangs_holds_up_nobody_else() {
-    let folder = tempfile::tempdir().unwrap();
-    let second = Mount::ext4(
-        &folder.path().join("image"),
-        folder.path().join("second"),
-        400,
-    );
-    let first = Mount::memory(folder.path().join("first"), 350);
+/// A recorder on one disk in memory and a second one in an image, of these sizes in MiB.
+async fn on_two_disks(folder: &Path, second_mib: u64, first_mib: u64) -> (Mount, Mount, Made) {
+    let second = Mount::ext4(&folder.join("image"), folder.join("second"), second_mib);
+    let first = Mount::memory(folder.join("first"), first_mib);
     let disks = [("second", second.path.as_path())];
     let made = Made::start(MadeSettings {
         first: Some(&first.path),
@@ -209,6 +205,13 @@ async fn a_disk_that_hangs_holds_up_nobody_else() {
         ..MadeSettings::default()
     })
     .await;
+    (first, second, made)
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_holds_up_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_first, second, made) = on_two_disks(folder.path(), 400, 350).await;
     let (one, two) = (camera(1), camera(2));
     made.record(&[(one, RecordPlan::CONTINUOUS), (two, RecordPlan::CONTINUOUS)])
         .await;
@@ -319,19 +322,7 @@ async fn a_slow_disk_costs_its_own_camera_a_gap_and_nobody_else() {
 #[tokio::test]
 async fn a_disk_that_becomes_read_only_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
-    let second = Mount::ext4(
-        &folder.path().join("image"),
-        folder.path().join("second"),
-        300,
-    );
-    let first = Mount::memory(folder.path().join("first"), 100);
-    let disks = [("second", second.path.as_path())];
-    let made = Made::start(MadeSettings {
-        first: Some(&first.path),
-        disks: &disks,
-        ..MadeSettings::default()
-    })
-    .await;
+    let (first, second, made) = on_two_disks(folder.path(), 300, 100).await;
     made.record(&[(camera(1), RecordPlan::CONTINUOUS)]).await;
     made.until_bytes(camera(1), 30_000).await;
     assert!(second.path.join(camera(1).to_string()).exists());

@@ -26,29 +26,12 @@ async fn record_with(recorder: &RecorderProcess, camera: &ClipCamera, frames: u6
     };
     recorder.client.set_desired(desired).await.unwrap();
     recorder.until_frames(camera.id(), frames).await;
-    let none = DesiredSet::default();
-    recorder.client.set_desired(none).await.unwrap();
+    recorder.record_nothing().await;
 }
 
 /// Every stream of a file, and the packets of each: (stream, time in seconds, duration).
 fn streams(path: &Path) -> (Vec<serde_json::Value>, Vec<(u64, f64, f64)>) {
-    let output = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-of",
-            "json",
-            "-show_streams",
-            "-show_packets",
-        ])
-        .arg(path)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{output:?}"
-    );
-    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = ffprobe(path);
     let number = |packet: &serde_json::Value, key: &str| -> f64 {
         packet[key].as_str().unwrap().parse().unwrap()
     };
@@ -229,11 +212,7 @@ async fn a_sub_stream_is_fetched_only_while_somebody_watches() {
     println!("closed {:?} after the last viewer", left.elapsed());
     assert!(left.elapsed() >= Duration::from_secs(4));
     // Nothing of it is on disk, and the main stream was never disturbed.
-    recorder
-        .client
-        .set_desired(DesiredSet::default())
-        .await
-        .unwrap();
+    recorder.record_nothing().await;
     let recordings = recorder.recordings(id).await;
     let (found, _) = streams(&recorder.path(recordings.last().unwrap()));
     assert_eq!(found[0]["width"], 1280);
@@ -328,11 +307,7 @@ async fn a_server_of_another_family_is_recorded() {
     recorder.client.set_desired(set).await.unwrap();
     recorder.until(id, is_recording).await;
     recorder.until_frames(id, 200).await;
-    recorder
-        .client
-        .set_desired(DesiredSet::default())
-        .await
-        .unwrap();
+    recorder.record_nothing().await;
     let recordings = recorder.recordings(id).await;
     assert_eq!(recordings.len(), 1, "{recordings:?}");
     let path = recorder.path(&recordings[0]);

@@ -249,15 +249,14 @@ impl Desk {
         let moves = self.replacements.moves(signer(bound));
         let decisions = decide(bound, &moves, &assignments, &facts);
 
-        let gate_in_force = self.carry_out(&admissions(&decisions)).await;
+        let admissions = admissions(&decisions);
+        let gate_in_force = self.carry_out(&admissions).await;
         if gate_in_force {
-            for admission in admissions(&decisions) {
-                admitted.insert(admission.mac, admission.ip);
-            }
+            admitted.extend(admissions.iter().map(|open| (open.mac, open.ip)));
         }
         self.lan
             .enrol(enrolments(&channels, admitted, &credentials));
-        self.lan.pin_only(pins(&decisions, &sightings));
+        self.lan.pin_only(pins(&admissions, &sightings));
         // Where the kernel did not take the decision, only what it had taken before may
         // go on: a camera that is open in both.
         let recordable =

@@ -84,13 +84,13 @@ pub(crate) fn facts(
     cameras
         .into_iter()
         .filter_map(|camera| {
-            let port = channels
-                .iter()
-                .find(|channel| channel.camera == camera)
-                .and_then(|channel| channel.stream_url.as_ref())
-                .map_or(554, StreamUrl::port);
+            let stream =
+                channel_of(channels, camera).and_then(|channel| channel.stream_url.as_ref());
+            let port = stream.map_or(554, StreamUrl::port);
             let whereabouts = match locate(sightings, camera.mac()) {
-                Location::Unknown if is_behind_router(sightings, channels, camera) => {
+                Location::Unknown
+                    if stream.is_some_and(|stream| is_behind_router(sightings, stream)) =>
+                {
                     Whereabouts::Unresolved
                 }
                 Location::Unknown => return None,
@@ -160,7 +160,7 @@ pub(crate) fn enrolments(
             ip: admitted.get(&mac).copied(),
             serial: channel.pinned_serial.clone(),
             model: channel.pinned_model.clone(),
-            credentials: sign_in(channel, credentials),
+            credentials: sign_in(channel.stream_url.as_ref(), mac, credentials),
         });
     }
     enrolled.into_values().collect()
@@ -168,29 +168,30 @@ pub(crate) fn enrolments(
 
 /// What the owner typed into a stream's address goes before what he set for the camera.
 fn sign_in(
-    channel: &Channel,
+    stream: Option<&StreamUrl>,
+    mac: MacAddress,
     credentials: &BTreeMap<MacAddress, Credential>,
 ) -> Option<Credentials> {
-    let typed = channel.stream_url.as_ref().and_then(StreamUrl::credentials);
+    let typed = stream.and_then(StreamUrl::credentials);
     let (user, password) = typed.or_else(|| {
-        let known = credentials.get(&channel.camera.mac())?;
+        let known = credentials.get(&mac)?;
         Some((known.user.clone(), known.password.clone()))
     })?;
     Some(Credentials { user, password })
 }
 
 /// Admitted cameras get permanent neighbour entries.
-pub(crate) fn pins(decisions: &Decisions, sightings: &[Sighting]) -> BTreeSet<Pin> {
-    admissions(decisions)
-        .into_iter()
+pub(crate) fn pins(admissions: &[Admission], sightings: &[Sighting]) -> BTreeSet<Pin> {
+    admissions
+        .iter()
         .filter_map(|Admission { mac, ip, .. }| {
             let sighting = sightings
                 .iter()
-                .find(|sighting| sighting.mac == Some(mac) && sighting.ip == ip)?;
+                .find(|sighting| sighting.mac == Some(*mac) && sighting.ip == *ip)?;
             Some(Pin {
                 interface: sighting.interface.clone(),
-                ip,
-                mac,
+                ip: *ip,
+                mac: *mac,
             })
         })
         .collect()
@@ -211,18 +212,24 @@ fn sources(descriptions: &Descriptions, mac: MacAddress) -> Vec<CameraId> {
     }
 }
 
-/// The camera's stream address answers, but from behind a router.
-fn is_behind_router(sightings: &[Sighting], channels: &[Channel], camera: CameraId) -> bool {
-    let host = channels
+/// The stream's address answers, but from behind a router.
+fn is_behind_router(sightings: &[Sighting], stream: &StreamUrl) -> bool {
+    sightings
         .iter()
-        .find(|channel| channel.camera == camera)
-        .and_then(|channel| channel.stream_url.as_ref())
-        .map(|stream| stream.host().to_owned());
-    host.is_some_and(|host| {
-        sightings
-            .iter()
-            .any(|sighting| sighting.is_behind_router() && sighting.ip.to_string() == host)
-    })
+        .any(|sighting| sighting.is_behind_router() && sighting.ip.to_string() == stream.host())
+}
+
+/// The channel of a camera that has one.
+pub(crate) fn channel_of(channels: &[Channel], camera: CameraId) -> Option<&Channel> {
+    channels.iter().find(|channel| channel.camera == camera)
+}
+
+/// Where a camera's ONVIF service is, if it is beyond doubt that it is the camera's.
+pub(crate) fn service_of(sightings: &[Sighting], mac: MacAddress) -> Option<&str> {
+    sightings
+        .iter()
+        .find(|sighting| sighting.mac == Some(mac) && sighting.conflict.is_none())
+        .and_then(|sighting| sighting.xaddr.as_deref())
 }
 
 /// The pairs the kernel lets through.
@@ -253,15 +260,12 @@ pub(crate) fn desired(
             let Decision::Open { ip, .. } = decision else {
                 return None;
             };
-            let channel = channels.iter().find(|channel| channel.camera == camera)?;
-            // What the owner typed into an address goes before what he set for all.
+            let channel = channel_of(channels, camera)?;
             let signed_in = |stream: &StreamUrl| {
-                let stream = stream.at(ip);
-                match credentials.get(&camera.mac()) {
-                    Some(known) if stream.credentials().is_none() => {
-                        stream.with_credentials(&known.user, &known.password)
-                    }
-                    _ => stream,
+                let here = stream.at(ip);
+                match sign_in(Some(stream), camera.mac(), credentials) {
+                    Some(known) => here.with_credentials(&known.user, &known.password),
+                    None => here,
                 }
             };
             let settings = ChannelSettings::read(&channel.settings);

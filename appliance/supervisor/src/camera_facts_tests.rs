@@ -140,10 +140,10 @@ fn the_network_is_told_who_is_enrolled_and_who_is_admitted() {
             (mac(11), None)
         ]
     );
-    let pinned = pins(&open(id), &[seen(10), seen(11)]);
+    let pinned = pins(&admissions(&open(id)), &[seen(10), seen(11)]);
     assert_eq!(pinned.len(), 1);
     assert!(pinned.iter().all(|pin| pin.mac == mac(10)));
-    assert!(pins(&open(id), &[seen(11)]).is_empty());
+    assert!(pins(&admissions(&open(id)), &[seen(11)]).is_empty());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! How one camera is recorded and kept: as the store has it, as the recorder needs it, as
 //! the pages show it.
 
-use sealgate_recorder_link::{Keep, RecordPlan, Transport};
+use std::time::Duration;
+
+use sealgate_recorder_link::{Keep, PlanError, RecordPlan, Transport, Week};
 use sealgate_web::rooms::{CameraSettings, PlanView, StreamTransport};
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +42,7 @@ pub enum SettingsError {
     Bytes,
     /// The plan is not of the agreed form.
     #[error("the plan can't be read")]
-    Plan(#[source] serde_json::Error),
+    Plan(#[source] PlanError),
 }
 
 impl ChannelSettings {
@@ -60,9 +62,6 @@ impl ChannelSettings {
 
     /// As the pages show it, with the owner's name for the camera.
     pub fn view(self, name: Option<String>) -> CameraSettings {
-        let plan = serde_json::to_value(self.plan)
-            .ok()
-            .and_then(|plan| serde_json::from_value(plan["week"].clone()).ok());
         CameraSettings {
             name,
             audio: self.audio,
@@ -71,7 +70,7 @@ impl ChannelSettings {
                 Transport::Udp => StreamTransport::Udp,
             },
             plan: PlanView {
-                week: plan.unwrap_or_default(),
+                week: Vec::from(*self.plan.week()),
                 before_s: u8::try_from(self.plan.before().as_secs()).unwrap_or(u8::MAX),
                 after_s: u16::try_from(self.plan.after().as_secs()).unwrap_or(u16::MAX),
             },
@@ -100,13 +99,11 @@ impl ChannelSettings {
         if view.keep_bytes.is_some_and(|bytes| bytes < MIN_KEEP_BYTES) {
             return Err(SettingsError::Bytes);
         }
-        let plan = serde_json::json!({
-            "week": view.plan.week,
-            "before_s": view.plan.before_s,
-            "after_s": view.plan.after_s,
-        });
+        let week = Week::try_from(view.plan.week.clone()).map_err(SettingsError::Plan)?;
+        let around = [view.plan.before_s.into(), view.plan.after_s.into()];
+        let [before, after] = around.map(Duration::from_secs);
         let settings = Self {
-            plan: serde_json::from_value(plan).map_err(SettingsError::Plan)?,
+            plan: RecordPlan::new(week, before, after).map_err(SettingsError::Plan)?,
             keep: Keep {
                 max_age_s: view.keep_age_s,
                 max_bytes: view.keep_bytes,
@@ -124,9 +121,7 @@ impl ChannelSettings {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::time::Duration;
-
-    use sealgate_recorder_link::{Week, When};
+    use sealgate_recorder_link::When;
 
     use super::*;
 

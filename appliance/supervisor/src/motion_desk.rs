@@ -15,6 +15,7 @@ use sealgate_recorder_link::{RecorderClient, When};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::camera_desk::{DeskHandle, Picture};
+use crate::camera_facts::service_of;
 use crate::channel_settings::ChannelSettings;
 use crate::onvif_desk::OnvifDesk;
 
@@ -76,11 +77,7 @@ fn wanted(picture: &Picture, onvif: &OnvifDesk) -> BTreeMap<MacAddress, MotionTa
         if !open || !plan.week().has(When::Motion) || wanted.contains_key(&mac) {
             continue;
         }
-        let xaddr = picture
-            .sightings
-            .iter()
-            .find(|sighting| sighting.mac == Some(mac) && sighting.conflict.is_none())
-            .and_then(|sighting| sighting.xaddr.as_deref());
+        let xaddr = service_of(&picture.sightings, mac);
         let described = picture.descriptions.get(&mac);
         if let (Some(xaddr), Some(described)) = (xaddr, described)
             && described.events.is_some()

@@ -125,6 +125,13 @@ pub(crate) async fn json<T: DeserializeOwned>(request: Request) -> Result<Option
         .map_err(|error| unreadable(&format!("its JSON does not fit: {error}")))
 }
 
+/// The same, where there has to be one.
+pub(crate) async fn required_json<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    json(request)
+        .await?
+        .ok_or_else(|| unreadable("it has no body"))
+}
+
 /// Fields of a form, and the file in it if it carries one.
 #[derive(Debug, Default)]
 pub(crate) struct Upload {

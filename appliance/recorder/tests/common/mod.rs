@@ -252,6 +252,12 @@ impl RecorderProcess {
         recorder
     }
 
+    /// Stops every camera; their files are finished then.
+    pub async fn record_nothing(&self) {
+        let none = DesiredSet::default();
+        self.client.set_desired(none).await.unwrap();
+    }
+
     pub async fn status(&self, camera: CameraId) -> CameraStatus {
         let status = self.client.status().await.unwrap();
         let found = status
@@ -367,7 +373,8 @@ pub struct Probe {
     pub pts: Vec<i64>,
 }
 
-pub fn probe(path: &Path) -> Probe {
+/// Streams and packets of a file that ffprobe reads without a word.
+pub fn ffprobe(path: &Path) -> serde_json::Value {
     let output = Command::new("ffprobe")
         .args([
             "-v",
@@ -384,7 +391,11 @@ pub fn probe(path: &Path) -> Probe {
         output.status.success() && output.stderr.is_empty(),
         "{output:?}"
     );
-    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+pub fn probe(path: &Path) -> Probe {
+    let found = ffprobe(path);
     let times = |key: &str| -> Vec<i64> {
         let packets = found["packets"].as_array().unwrap();
         packets

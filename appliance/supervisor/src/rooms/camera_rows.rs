@@ -14,6 +14,7 @@ use sealgate_web::rooms::{
 use sealgate_words::Problem;
 
 use crate::camera_desk::Picture;
+use crate::camera_facts::channel_of;
 use crate::rooms::entry;
 
 /// What rows are made from.
@@ -44,11 +45,7 @@ impl Facts {
             .iter()
             .find(|sighting| sighting.mac == Some(mac));
         let known = self.known.get(&camera);
-        let channel = self
-            .picture
-            .channels
-            .iter()
-            .find(|channel| channel.camera == camera);
+        let channel = channel_of(&self.picture.channels, camera);
         let decision = self.picture.decisions.get(camera);
         let seen_ip = sighting.map(|sighting| sighting.ip);
         let (state, reason) = self.state(camera, decision, channel);

@@ -17,7 +17,7 @@ use sealgate_web::rooms::{
 use sealgate_words::Problem;
 
 use crate::camera_desk::DeskHandle;
-use crate::camera_facts::brand;
+use crate::camera_facts::{brand, channel_of};
 use crate::channel_settings::ChannelSettings;
 use crate::license_desk::LicenseDesk;
 use crate::onvif_desk::OnvifDesk;
@@ -95,7 +95,13 @@ impl Cameras {
         })
     }
 
-    pub(super) async fn row(&self, camera: CameraId) -> Result<CameraView, Problem> {
+    /// The rows of these cameras as they are now.
+    pub(super) async fn rows(&self, cameras: &[CameraId]) -> Result<Vec<CameraView>, Problem> {
+        let facts = self.facts().await?;
+        Ok(cameras.iter().map(|camera| facts.row(*camera)).collect())
+    }
+
+    async fn row(&self, camera: CameraId) -> Result<CameraView, Problem> {
         let facts = self.facts().await?;
         if facts.cameras().contains(&camera) {
             Ok(facts.row(camera))
@@ -182,10 +188,7 @@ impl Cameras {
         stream: Option<StreamUrl>,
     ) -> Result<(), Problem> {
         let picture = self.desk.picture();
-        let has_channel = picture
-            .channels
-            .iter()
-            .any(|channel| channel.camera == camera);
+        let has_channel = channel_of(&picture.channels, camera).is_some();
         if !has_channel && let Some(problem) = self.without_place(camera) {
             return Err(problem);
         }
@@ -295,12 +298,13 @@ impl CameraRoom for Cameras {
     }
 
     async fn assign_all(&self) -> Result<Vec<CameraVerdict>, Problem> {
-        let facts = self.facts().await?;
-        let without = facts.cameras().into_iter().filter(|camera| {
-            let row = facts.row(*camera);
-            let seen = facts.picture.decisions.get(*camera).is_some();
-            seen && !row.assigned
-        });
+        let picture = self.desk.picture();
+        let without = picture
+            .decisions
+            .cameras
+            .keys()
+            .copied()
+            .filter(|camera| channel_of(&picture.channels, *camera).is_none());
         let mut verdicts = Vec::new();
         for camera in without {
             let problem = match self.give_channel(camera, None).await {

@@ -14,14 +14,15 @@ use sealgate_base::Clock;
 use sealgate_camera::CameraId;
 use sealgate_license::statement_document::{SignedStatement, Subject};
 use sealgate_recorder_link::{self as link, ClientError, RecorderClient};
-use sealgate_web::rooms::{ClipRoom, ClipView, FileDownload, RecordedFile, SpanView};
+use sealgate_web::rooms::{ClipRoom, ClipView, FileDownload, RecordedFile};
 use sealgate_words::Problem;
 use sha2::{Digest as _, Sha256};
 
 use crate::camera_desk::DeskHandle;
+use crate::camera_facts::channel_of;
 use crate::license_desk::LicenseDesk;
 use crate::rooms::entry;
-use crate::rooms::video::problem;
+use crate::rooms::video::{problem, span_view};
 
 /// For how long a clip can be fetched.
 const KEPT: Duration = Duration::from_secs(3600);
@@ -77,11 +78,7 @@ impl Clips {
     /// What the owner calls the camera, or its address, fit for a file name.
     fn name_of(&self, camera: CameraId) -> String {
         let picture = self.cameras.picture();
-        let called = picture
-            .channels
-            .iter()
-            .find(|channel| channel.camera == camera)
-            .and_then(|channel| channel.name.clone());
+        let called = channel_of(&picture.channels, camera).and_then(|channel| channel.name.clone());
         let name: String = called
             .unwrap_or_default()
             .chars()
@@ -171,14 +168,7 @@ impl ClipRoom for Clips {
             file_name,
             size_bytes: info.size_bytes,
             sha256: hex::encode(sha256),
-            spans: info
-                .spans
-                .iter()
-                .map(|span| SpanView {
-                    start_utc_ms: span.start_utc_ms,
-                    end_utc_ms: span.end_utc_ms,
-                })
-                .collect(),
+            spans: info.spans.iter().copied().map(span_view).collect(),
             continues_utc_ms: info.continues_utc_ms,
             signed: statement.is_ok(),
         };

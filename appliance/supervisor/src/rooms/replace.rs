@@ -48,21 +48,17 @@ impl Cameras {
             replacing.push((channel.camera, with));
         }
         self.move_place(old, new).await?;
-        let mut rows = Vec::new();
+        let mut replaced = Vec::new();
         for (camera, with) in replacing {
             let store = Arc::clone(&self.store);
             let by = with.camera;
             blocking("replace the camera", move || store.replace(camera, &with)).await?;
             self.audit("channel.replaced", camera).await?;
             self.audit("channel.replaces", by).await?;
-            rows.push(by);
+            replaced.push(by);
         }
         self.desk.decide_again().await;
-        let mut views = Vec::new();
-        for camera in rows {
-            views.push(self.row(camera).await?);
-        }
-        Ok(views)
+        self.rows(&replaced).await
     }
 
     /// States the replacement, if the license allows it one more time. A place that is for

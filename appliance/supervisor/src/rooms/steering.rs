@@ -10,6 +10,7 @@ use sealgate_web::rooms::{PresetView, Steering, SteeringRoom};
 use sealgate_words::Problem;
 
 use crate::camera_desk::DeskHandle;
+use crate::camera_facts::service_of;
 use crate::onvif_desk::{OnvifDesk, OnvifDeskError};
 use crate::rooms::entry;
 
@@ -41,11 +42,8 @@ impl Steerer {
             Some(decision) if decision.is_open() && picture.gate_in_force => {}
             _ => return Err(refused("SG-REC-002")),
         }
-        let xaddr = picture
-            .sightings
-            .iter()
-            .find(|sighting| sighting.mac == Some(mac) && sighting.conflict.is_none())
-            .and_then(|sighting| sighting.xaddr.clone())
+        let xaddr = service_of(&picture.sightings, mac)
+            .map(str::to_owned)
             .ok_or_else(|| refused("SG-CAM-031"))?;
         let description = match self.onvif.known(mac) {
             Some(known) => known,

@@ -101,14 +101,7 @@ impl RecordingRoom for Video {
             .await
             .map_err(|error| problem(&error, Some(camera)))?;
         Ok(TimelineView {
-            spans: timeline
-                .spans
-                .into_iter()
-                .map(|span| SpanView {
-                    start_utc_ms: span.start_utc_ms,
-                    end_utc_ms: span.end_utc_ms,
-                })
-                .collect(),
+            spans: timeline.spans.into_iter().map(span_view).collect(),
             gaps: timeline
                 .gaps
                 .into_iter()
@@ -136,6 +129,13 @@ impl RecordingRoom for Video {
             .still(camera, at_utc_ms)
             .await
             .map_err(|error| problem(&error, Some(camera)))
+    }
+}
+
+pub(super) fn span_view(span: Span) -> SpanView {
+    SpanView {
+        start_utc_ms: span.start_utc_ms,
+        end_utc_ms: span.end_utc_ms,
     }
 }
 

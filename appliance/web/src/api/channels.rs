@@ -47,9 +47,7 @@ pub(crate) struct Preference {
     request_body = Preference,
     responses((status = 204, description = "Chosen"), (status = 400, body = ProblemSchema)))]
 pub(crate) async fn prefer(State(app): State<App>, request: Request) -> ApiResult<StatusCode> {
-    let asked: Preference = body::json(request)
-        .await?
-        .ok_or_else(|| unreadable("it has no body"))?;
+    let asked: Preference = body::required_json(request).await?;
     app.rooms.cameras.prefer(asked.cameras).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -72,9 +70,7 @@ pub(crate) async fn set_credential(
     Path(mac): Path<String>,
     request: Request,
 ) -> ApiResult<StatusCode> {
-    let asked: CredentialRequest = body::json(request)
-        .await?
-        .ok_or_else(|| unreadable("it has no body"))?;
+    let asked: CredentialRequest = body::required_json(request).await?;
     let fits = (1..=MAX_USER_CHARS).contains(&asked.user.chars().count())
         && asked.password.chars().count() <= MAX_PASSWORD_CHARS;
     if !fits {
@@ -132,9 +128,7 @@ pub(crate) async fn replace(
     Path(mac): Path<String>,
     request: Request,
 ) -> ApiResult<Json<ReplacedCameras>> {
-    let asked: ReplaceRequest = body::json(request)
-        .await?
-        .ok_or_else(|| unreadable("it has no body"))?;
+    let asked: ReplaceRequest = body::required_json(request).await?;
     let cameras = app.rooms.cameras.replace(mac_of(&mac)?, asked.by).await?;
     Ok(Json(ReplacedCameras { cameras }))
 }
@@ -207,8 +201,6 @@ pub(crate) async fn configure(
     request: Request,
 ) -> ApiResult<Json<CameraView>> {
     let camera = camera(&id)?;
-    let asked: CameraSettings = body::json(request)
-        .await?
-        .ok_or_else(|| unreadable("it has no body"))?;
+    let asked: CameraSettings = body::required_json(request).await?;
     Ok(Json(app.rooms.cameras.configure(camera, asked).await?))
 }

@@ -15,7 +15,7 @@ use super::{ApiResult, camera};
 use crate::app::App;
 use crate::body;
 use crate::download::{download, plain_name};
-use crate::errors::{ApiProblem, ProblemSchema, unreadable};
+use crate::errors::{ProblemSchema, unreadable};
 use crate::rooms::{ClipView, TimelineView};
 
 /// When the picture was taken, milliseconds since the Unix epoch.
@@ -111,9 +111,7 @@ pub(crate) async fn make(
     State(app): State<App>,
     request: Request,
 ) -> ApiResult<(StatusCode, Json<ClipView>)> {
-    let asked: ClipRequest = body::json(request)
-        .await?
-        .ok_or_else(|| ApiProblem(unreadable("it has no body")))?;
+    let asked: ClipRequest = body::required_json(request).await?;
     let clips = &app.rooms.clips;
     let clip = clips
         .make(asked.camera, asked.from_utc_ms, asked.to_utc_ms)

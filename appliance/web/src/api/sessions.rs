@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::ApiResult;
 use crate::app::App;
 use crate::body;
-use crate::errors::{ProblemSchema, unreadable};
+use crate::errors::ProblemSchema;
 use crate::guard::peer;
 use crate::rooms::{SessionView, User};
 use crate::session::Visitor;
@@ -32,10 +32,6 @@ pub(crate) struct SignInRequest {
     password: String,
 }
 
-fn without_body() -> crate::errors::ApiProblem {
-    unreadable("it has no body").into()
-}
-
 /// Sets the first password and begins a session.
 #[utoipa::path(post, path = "/api/v1/setup", tag = "session", request_body = SetUpRequest,
     responses(
@@ -49,7 +45,7 @@ pub(crate) async fn set_up(
     request: Request,
 ) -> ApiResult<(StatusCode, Json<SessionView>)> {
     let peer = peer(request.extensions());
-    let asked: SetUpRequest = body::json(request).await?.ok_or_else(without_body)?;
+    let asked: SetUpRequest = body::required_json(request).await?;
     let user = app.set_up(peer, &asked.code, &asked.password).await?;
     begin_for(&app, user).await
 }
@@ -65,7 +61,7 @@ pub(crate) async fn begin(
     request: Request,
 ) -> ApiResult<(StatusCode, Json<SessionView>)> {
     let peer = peer(request.extensions());
-    let asked: SignInRequest = body::json(request).await?.ok_or_else(without_body)?;
+    let asked: SignInRequest = body::required_json(request).await?;
     let user = app.sign_in(peer, &asked.name, &asked.password).await?;
     begin_for(&app, user).await
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{ApiResult, camera};
 use crate::app::App;
 use crate::body;
-use crate::errors::{ApiProblem, ProblemSchema, unreadable};
+use crate::errors::ProblemSchema;
 use crate::rooms::{PresetView, Steering};
 
 /// The camera's own picture of this moment.
@@ -61,9 +61,7 @@ pub(crate) async fn steer(
     request: Request,
 ) -> ApiResult<StatusCode> {
     let camera = camera(&id)?;
-    let steering: Steering = body::json(request)
-        .await?
-        .ok_or_else(|| ApiProblem(unreadable("it has no body")))?;
+    let steering: Steering = body::required_json(request).await?;
     app.rooms.steering.steer(camera, steering).await?;
     Ok(StatusCode::NO_CONTENT)
 }
