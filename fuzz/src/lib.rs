@@ -26,6 +26,9 @@ mod credentials;
 mod xml_text;
 
 mod golden;
+mod media;
+
+pub use media::{camera_stream, recording};
 
 use announcement::Announcement;
 use camera_list::{MAX_LIST_ROWS, Place, read_camera_list, read_place, write_list};

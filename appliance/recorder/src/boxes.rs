@@ -136,6 +136,57 @@ fn put_track(out: &mut Vec<u8>, track: &Track<'_>) {
     });
 }
 
+/// The sample entry of pictures (ISO/IEC 14496-12, 12.1.3) with the decoder's configuration.
+pub fn picture_sample_entry(
+    kind: &[u8; 4],
+    (width, height): (u16, u16),
+    configuration_kind: &[u8; 4],
+    configuration: &[u8],
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(94 + configuration.len());
+    put_box(&mut out, kind, |out| {
+        // Reserved; data reference 1; reserved.
+        put_u32s(out, &[0, 1, 0, 0, 0, 0]);
+        put_u32s(out, &[u32::from(width) << 16 | u32::from(height)]);
+        // 72 dots an inch, twice; reserved; one frame a sample.
+        put_u32s(out, &[0x48_0000, 0x48_0000, 0]);
+        out.extend_from_slice(&[0, 1]);
+        // No compressor's name; 24 bits a pixel.
+        out.extend_from_slice(&[0; 32]);
+        out.extend_from_slice(&[0, 24, 0xff, 0xff]);
+        put_box(out, configuration_kind, |out| {
+            out.extend_from_slice(configuration);
+        });
+    });
+    out
+}
+
+/// The sample entry of AAC (ISO/IEC 14496-14, 6.7.2), with the AudioSpecificConfig of at most 64
+/// bytes.
+pub fn aac_sample_entry(rate_hz: u32, channels: u16, configuration: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(configuration.len().min(64)).expect("at most 64");
+    let configuration = &configuration[..usize::from(length)];
+    let mut out = Vec::with_capacity(96 + configuration.len());
+    put_box(&mut out, b"mp4a", |out| {
+        // Reserved; data reference 1; reserved; channels, 16 bits; reserved; rate.
+        put_u32s(out, &[0, 1, 0, 0, u32::from(channels) << 16 | 16, 0]);
+        put_u32s(out, &[if rate_hz > 0xffff { 0 } else { rate_hz << 16 }]);
+        put_box(out, b"esds", |out| {
+            put_u32s(out, &[0]);
+            // ISO/IEC 14496-1, 7.2.6: ES descriptor without number and flags; decoder
+            // configuration of MPEG-4 sound, its rates unknown; its specific information.
+            out.extend_from_slice(&[3, 23 + length, 0, 0, 0]);
+            out.extend_from_slice(&[4, 15 + length, 0x40, 0x15]);
+            out.extend_from_slice(&[0; 11]);
+            out.extend_from_slice(&[5, length]);
+            out.extend_from_slice(configuration);
+            // Sync layer as in MP4 files.
+            out.extend_from_slice(&[6, 1, 2]);
+        });
+    });
+    out
+}
+
 /// The sample entry of one channel of 16-bit FLAC ("Encapsulation of FLAC in ISO Base Media
 /// File Format", 3.3.2 and 3.3.4).
 pub fn flac_sample_entry(rate_hz: u32, stream_info: &[u8]) -> Vec<u8> {

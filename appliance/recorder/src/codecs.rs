@@ -35,8 +35,8 @@ fn codec(track: &Track) -> Option<String> {
     }
 }
 
-/// ISO/IEC 14496-15, Annex E.3.
-fn hevc(name: &str, record: &[u8]) -> Option<String> {
+/// ISO/IEC 14496-15, Annex E.3, of a decoder configuration record.
+pub fn hevc(name: &str, record: &[u8]) -> Option<String> {
     let [_, general, rest @ ..] = record else {
         return None;
     };

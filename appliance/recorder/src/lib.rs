@@ -10,7 +10,7 @@
 //! Invariants: only what is desired is recorded; a session never waits for the disk or a viewer;
 //! everything that waits is bounded; a recording is whole up to its last part, and readable
 //! without the index. Deliberately absent: licenses, MAC decisions, the TPM, and any network
-//! access but to the desired cameras, and to itself for datagrams ([`udp_relay`]).
+//! access but to the desired cameras.
 
 pub mod backoff;
 mod box_reader;
@@ -42,8 +42,8 @@ pub mod recorder;
 pub mod recording;
 pub mod reorder;
 pub mod retention;
+pub mod rtp;
 pub mod rtsp;
-pub mod rtsp_text;
 pub mod scan;
 pub mod server;
 pub mod sessions;
@@ -52,7 +52,6 @@ pub mod source;
 pub mod sub_stream;
 pub mod threads;
 pub mod timeline;
-pub mod udp_relay;
 pub mod writer;
 
 pub use config::{Config, ConfigError};

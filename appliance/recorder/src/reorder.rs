@@ -1,7 +1,6 @@
 //! Puts RTP packets back into their order (RFC 3550, 5.1 and A.1).
 //!
-//! The RTSP client drops a datagram that comes after its successor. Here a packet that is ahead
-//! waits for the missing ones: for a short time, and in small numbers.
+//! A packet that is ahead waits for the missing ones: for a short time, and in small numbers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -10,6 +10,9 @@ use crate::part::TimedSound;
 /// A hole in the camera's sound up to this is filled with silence or a longer frame; a larger
 /// one is a new start.
 const LARGEST_HOLE_S: i64 = 5;
+/// A step back by less than this part of a second is a camera that stamps its packets unsteadily:
+/// its sound goes on, as cut or moved it would click and overlap.
+const UNSTEADY_PER_S: i64 = 10;
 /// Sound this far from the pictures it arrived with is set anew.
 const LARGEST_DRIFT_90K: u64 = TIMESCALE as u64;
 
@@ -54,6 +57,8 @@ impl G711ToFlac {
         let waiting = i64::try_from(self.waiting.len()).expect("short");
         let expected = self.start_samples.saturating_add(waiting);
         let hole = start_samples.saturating_sub(expected);
+        let begun = self.frames > 0 || !self.waiting.is_empty();
+        let unsteady = begun && (-i64::from(self.rate_hz) / UNSTEADY_PER_S..0).contains(&hole);
         if (0..=LARGEST_HOLE_S * i64::from(self.rate_hz)).contains(&hole)
             && !self.waiting.is_empty()
         {
@@ -61,7 +66,7 @@ impl G711ToFlac {
                 self.waiting.push(0);
                 self.give_full(&mut each);
             }
-        } else if hole != 0 {
+        } else if hole != 0 && !unsteady {
             self.waiting.clear();
             self.start_samples = start_samples;
         }
@@ -167,6 +172,8 @@ mod tests {
         assert_eq!(frames(&packets), [1000, 1512, 2024]);
         assert_eq!(frames(&[(5, 1024)]), [5, 517]);
         assert_eq!(frames(&[(0, 511), (511, 1)]), [0]);
+        assert_eq!(frames(&[(0, 600), (472, 424)]), [0, 512]);
+        assert_eq!(frames(&[(0, 512), (384, 512)]), [0, 512]);
     }
 
     #[test]

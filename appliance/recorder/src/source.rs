@@ -78,7 +78,7 @@ pub enum SourceError {
     /// Nobody listens at the address, or the connection broke; the system's words.
     #[error("the camera can't be reached: {0}")]
     Unreachable(String),
-    /// Anything else, in the words of the RTSP client.
+    /// Anything else.
     #[error("the camera's answer is not understood: {0}")]
     Rtsp(String),
 }
@@ -89,76 +89,6 @@ impl SourceError {
         match self {
             Self::Refused | Self::NoStream | Self::NoVideo => Failure::Refusal,
             Self::Status(_) | Self::Unreachable(_) | Self::Rtsp(_) => Failure::Outage,
-        }
-    }
-}
-
-impl From<retina::Error> for SourceError {
-    fn from(error: retina::Error) -> Self {
-        tracing::debug!(%error, "in the RTSP client's own words");
-        match error.status_code() {
-            Some(401 | 403) => Self::Refused,
-            Some(404) => Self::NoStream,
-            Some(status) => Self::Status(status),
-            None => from_words(&error.to_string()),
-        }
-    }
-}
-
-/// The client's errors are opaque but for their text; what is not recognised is shown as it is.
-fn from_words(words: &str) -> SourceError {
-    const CONNECTION: [&str; 3] = [
-        "Unable to connect to RTSP server: ",
-        "Error reading from RTSP peer: ",
-        "Error writing to RTSP peer: ",
-    ];
-    let line = first_line(words);
-    for prefix in CONNECTION {
-        if let Some(reason) = line.strip_prefix(prefix) {
-            return SourceError::Unreachable(reason.to_owned());
-        }
-    }
-    let line = line.strip_prefix("RTSP framing error: ").unwrap_or(&line);
-    let line = line.strip_prefix("Invalid RTSP message: ").unwrap_or(line);
-    let line = line.split("; buffered").next().unwrap_or(line);
-    SourceError::Rtsp(line.to_owned())
-}
-
-/// The first line of a message, bounded and printable: it may quote what a camera sent.
-fn first_line(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    line.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(200)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_camera_sent_is_quoted_on_one_short_line() {
-        let message = format!("bad \u{7}header{}\n\nconn: 192.0.2.7:554", "x".repeat(500));
-        let line = first_line(&message);
-        assert!(line.starts_with("bad  header"));
-        assert_eq!(line.chars().count(), 200);
-        assert_eq!(first_line(""), "");
-    }
-
-    #[test]
-    fn says_what_failed_in_plain_words() {
-        for (words, expected) in [
-            (
-                "Unable to connect to RTSP server: Connection refused (os error 111)",
-                "the camera can't be reached: Connection refused (os error 111)",
-            ),
-            (
-                "RTSP framing error: Invalid RTSP message: byte 0: method; buffered:\n00 01",
-                "the camera's answer is not understood: byte 0: method",
-            ),
-        ] {
-            assert_eq!(from_words(words).to_string(), expected);
         }
     }
 }

@@ -132,6 +132,10 @@ impl StatePartition {
         let mut files = Files::new();
         for entry in std::fs::read_dir(out.join("license")).context("there is no license folder")? {
             let path = entry.context("list the partition's files")?.path();
+            if path.is_dir() {
+                // The journal of replaced cameras, which no import writes.
+                continue;
+            }
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let bytes = std::fs::read(&path).context("read a file of the partition")?;
             files.insert(name.into_owned(), bytes);
