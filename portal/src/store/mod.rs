@@ -1,5 +1,6 @@
-//! What the portal remembers, as traits: SQLite implements them, and memory for tests; one
-//! contract suite holds for both, and the rooms above speak no SQL.
+//! What the portal remembers, as traits: SQLite and PostgreSQL implement them with the same
+//! statements, and memory for tests; one contract suite holds for all, and the rooms above
+//! speak no SQL.
 //!
 //! Everything that changes, changes in one transaction ([`transact`]). All calls block:
 //! `web` makes them on tokio's blocking threads.
@@ -10,6 +11,8 @@
 
 pub mod memory;
 pub mod others;
+pub mod postgres;
+mod sql;
 pub mod sqlite;
 mod types;
 
@@ -24,14 +27,14 @@ pub use types::{
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite refused.
+    /// SQLite or PostgreSQL refused.
     #[error("the database failed to {operation}")]
-    Sqlite {
+    Database {
         /// What was tried.
         operation: &'static str,
-        /// SQLite's words.
+        /// The database's words.
         #[source]
-        source: rusqlite::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The file can't be opened or made.
     #[error("the database's file can't be opened")]
@@ -70,6 +73,12 @@ pub trait Store: Send + Sync {
     /// The database failed; nothing of the transaction is kept, except that a failure of
     /// the commit itself may leave either state.
     fn run(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Verdict) -> Result<(), StoreError>;
+}
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn run(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Verdict) -> Result<(), StoreError> {
+        (**self).run(work)
+    }
 }
 
 /// What becomes of a transaction.
