@@ -6,6 +6,7 @@
 
 mod accounts;
 mod attempts;
+mod books;
 mod charge;
 mod dongles;
 mod error;
@@ -35,6 +36,7 @@ use crate::store::postgres::PostgresAddress;
 use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserId, transact};
 
 pub use accounts::{NewSession, SESSION_HOURS};
+pub use books::{Doer, HistoryLine, LedgerLine, MOST_LINES};
 pub use dongles::{DongleOrder, add_dongle, parse_dongle_key};
 pub(crate) use error::problem;
 pub use error::{DeskError, OpenError};

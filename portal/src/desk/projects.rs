@@ -209,6 +209,48 @@ impl Desk {
         })
     }
 
+    /// Moves a server to another project of its distributor, whose channels it goes on
+    /// using.
+    ///
+    /// # Errors
+    /// There is no such server or project, or none that this person may know of; the
+    /// project is another distributor's, or has a server of this name.
+    pub fn move_server(
+        &self,
+        actor: &Actor,
+        id: ServerId,
+        to: ProjectId,
+    ) -> Result<Project, DeskError> {
+        self.transact(|tx| {
+            let (server, from) = visible_server(tx, actor, id)?;
+            let to = visible_project(tx, actor, to)?;
+            if to.distributor != from.distributor {
+                return Err(DeskError::Unfit {
+                    field: "project",
+                    rule: "one of the same distributor",
+                });
+            }
+            if to.id != from.id {
+                tx.move_server(id, to.id)?;
+                let object = format!("server:{}", server.id);
+                let detail = json!({ "from": from.name, "to": to.name });
+                self.audit(tx, Some(actor.user), "server.move", object, detail)?;
+            }
+            Ok(to)
+        })
+    }
+
+    /// The projects of the distributor that a project is of.
+    ///
+    /// # Errors
+    /// There is no such project, or none that this person may know of.
+    pub fn sister_projects(&self, actor: &Actor, id: ProjectId) -> Result<Vec<Project>, DeskError> {
+        self.transact(|tx| {
+            let project = visible_project(tx, actor, id)?;
+            Ok(tx.projects(Some(project.distributor))?)
+        })
+    }
+
     /// One server, with its project.
     ///
     /// # Errors

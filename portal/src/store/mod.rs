@@ -179,6 +179,8 @@ pub trait ProjectsTx {
     fn servers(&mut self, of: ProjectId) -> Result<Vec<Server>, StoreError>;
     /// Finds a server.
     fn server(&mut self, id: ServerId) -> Result<Option<Server>, StoreError>;
+    /// Puts a server into another project; `Taken` when that has one of its name.
+    fn move_server(&mut self, id: ServerId, to: ProjectId) -> Result<(), StoreError>;
     /// What the TPMs of a project's servers are charged, in sum.
     fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError>;
 }
@@ -220,6 +222,13 @@ pub trait LicensesTx {
         distributor: DistributorId,
         idempotency_key: &str,
     ) -> Result<bool, StoreError>;
+    /// A distributor's newest ledger entries, at most `limit`, newest first; each with the
+    /// balance of its kind after it.
+    fn ledger_of(
+        &mut self,
+        distributor: DistributorId,
+        limit: u32,
+    ) -> Result<Vec<(LedgerEntry, i64)>, StoreError>;
     /// A distributor's balances, per kind that was ever granted or charged.
     fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError>;
     /// How many channels a distributor may have written off at a time.

@@ -187,7 +187,22 @@ fn lists_are_in_order() {
         let servers = tx(store, |tx| tx.servers(rooms.project));
         assert_eq!(servers[0], server);
         assert_eq!(servers[1].name, "Crane 1");
-        assert_eq!(tx(store, |tx| tx.server(server.id)), Some(server));
+        assert_eq!(tx(store, |tx| tx.server(server.id)), Some(server.clone()));
+
+        let zoo = tx(store, |tx| tx.projects(None)).remove(2).id;
+        tx(store, |tx| tx.move_server(server.id, zoo));
+        assert_eq!(tx(store, |tx| tx.server(server.id)).unwrap().project, zoo);
+        let twin = Server {
+            id: ServerId::random(rng),
+            ..server.clone()
+        };
+        tx(store, |tx| tx.insert_server(&twin));
+        assert!(matches!(
+            transact(store, |tx| tx.move_server(server.id, rooms.project)),
+            Err(StoreError::Taken { .. })
+        ));
+        let nowhere = ProjectId::random(rng);
+        assert!(transact(store, |tx| tx.move_server(server.id, nowhere)).is_err());
     });
 }
 
@@ -424,6 +439,14 @@ fn the_ledger_adds_up() {
             tx(store, |tx| tx.balances(rooms.distributor)),
             [balance("camera", 10, 10, 5), balance("vca", 2, 2, 0)]
         );
+        let lines: Vec<(i64, i64)> = tx(store, |tx| tx.ledger_of(rooms.distributor, 4))
+            .into_iter()
+            .map(|(entry, balance)| (entry.delta, balance))
+            .collect();
+        assert_eq!(lines, [(5, 10), (3, 5), (-8, 2), (2, 2)]);
+        let newest = tx(store, |tx| tx.ledger_of(rooms.distributor, 1)).remove(0);
+        let written_off = entry("camera", 5, LedgerReason::WriteOff, None);
+        assert_eq!(newest, (written_off, 10));
         let has = |key| tx(store, |tx| tx.has_grant(rooms.distributor, key));
         assert!(has("order 1") && !has("order 2"));
         let unfit = [

@@ -74,6 +74,20 @@ impl ProjectsTx for MemoryTx {
         Ok(found.cloned())
     }
 
+    fn move_server(&mut self, id: ServerId, to: ProjectId) -> Result<(), StoreError> {
+        must_exist(self.project(to)?.is_some(), "project_id")?;
+        let Some(server) = self.server(id)? else {
+            return Ok(());
+        };
+        let taken = (self.0.servers.iter())
+            .any(|other| other.id != id && other.project == to && other.name == server.name);
+        must_be_new(taken, "a server of this name")?;
+        for server in self.0.servers.iter_mut().filter(|server| server.id == id) {
+            server.project = to;
+        }
+        Ok(())
+    }
+
     fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError> {
         Ok((self.0.tpms.iter())
             .filter(|tpm| self.0.project_of_server(tpm.server) == Some(id))

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{NONE, Params, SqlRow, SqlTx, counter, get, params, parse, unsigned};
+use super::{NONE, Params, SqlRow, SqlTx, counter, get, params, parse, parse_optional, unsigned};
 use crate::rules::{self, Counts, Custody, Forgotten, Issued, Term};
 use crate::store::{
     Balance, DistributorId, FileId, LedgerEntry, LedgerReason, LicenseFile, LicensesTx, ServerId,
@@ -16,6 +16,26 @@ fn reason_text(reason: LedgerReason) -> &'static str {
         LedgerReason::Credit => "credit",
         LedgerReason::WriteOff => "write_off",
     }
+}
+
+fn read_entry(row: &SqlRow) -> Result<LedgerEntry, StoreError> {
+    Ok(LedgerEntry {
+        at_utc_ms: get(row, "at_utc_ms")?,
+        distributor: parse(row, "distributor_id")?,
+        kind: get(row, "kind")?,
+        delta: get(row, "delta")?,
+        reason: match get::<String>(row, "reason")?.as_str() {
+            "grant" => LedgerReason::Grant,
+            "charge" => LedgerReason::Charge,
+            "credit" => LedgerReason::Credit,
+            "write_off" => LedgerReason::WriteOff,
+            _ => return Err(StoreError::Unreadable { column: "reason" }),
+        },
+        tpm: get::<Option<i64>>(row, "tpm_id")?.map(TpmId),
+        note: get(row, "note")?,
+        actor: parse_optional(row, "actor_id")?,
+        idempotency_key: get(row, "idempotency_key")?,
+    })
 }
 
 fn custody_text(custody: Custody) -> &'static str {
@@ -378,6 +398,21 @@ impl LicensesTx for SqlTx<'_> {
             |row| get::<i64>(row, "seq"),
         )?;
         Ok(found.is_some())
+    }
+
+    fn ledger_of(
+        &mut self,
+        distributor: DistributorId,
+        limit: u32,
+    ) -> Result<Vec<(LedgerEntry, i64)>, StoreError> {
+        self.all(
+            "read the ledger",
+            "SELECT ledger.*, CAST(SUM(delta) OVER (PARTITION BY kind ORDER BY seq) AS BIGINT)
+                 AS balance
+             FROM ledger WHERE distributor_id = ?1 ORDER BY seq DESC LIMIT ?2",
+            params![distributor.to_string(), limit],
+            |row| Ok((read_entry(row)?, get(row, "balance")?)),
+        )
     }
 
     fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError> {

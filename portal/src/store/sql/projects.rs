@@ -138,6 +138,15 @@ impl ProjectsTx for SqlTx<'_> {
         )
     }
 
+    fn move_server(&mut self, id: ServerId, to: ProjectId) -> Result<(), StoreError> {
+        self.insert(
+            "move a server",
+            "a server of this name",
+            "UPDATE servers SET project_id = ?2 WHERE id = ?1",
+            params![id.to_string(), to.to_string()],
+        )
+    }
+
     fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError> {
         let pairs = self.all(
             "add up a project",

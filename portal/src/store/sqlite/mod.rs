@@ -120,9 +120,7 @@ struct SqliteConnection<'connection>(Transaction<'connection>);
 impl SqliteConnection<'_> {
     fn rows(&self, sql: &str, params: &[Value]) -> rusqlite::Result<Vec<SqlRow>> {
         let mut statement = self.0.prepare_cached(sql)?;
-        let columns: Arc<[String]> = (statement.column_names().into_iter())
-            .map(str::to_owned)
-            .collect();
+        let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query(params_from_iter(params))?;
         let mut result = Vec::new();
         while let Some(row) = rows.next()? {

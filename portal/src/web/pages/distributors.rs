@@ -10,7 +10,7 @@ use sealgate_pages::{
 };
 use sealgate_words::Problem;
 
-use super::{DISTRIBUTORS, Frame, date_words, home, parse_count, problem_page};
+use super::{DISTRIBUTORS, Frame, counts_words, date_words, home, parse_count, problem_page};
 use crate::desk::DeskError;
 use crate::rules::Counts;
 use crate::store::DistributorId;
@@ -34,8 +34,11 @@ async fn page(
     link_token: Option<&str>,
 ) -> Response {
     let actor = signed_in.actor.clone();
-    let distributors = match app.desk(move |desk| desk.distributors(&actor)).await {
-        Ok(distributors) => distributors,
+    let read = app
+        .desk(move |desk| Ok((desk.distributors(&actor)?, desk.projects(&actor)?)))
+        .await;
+    let (distributors, projects) = match read {
+        Ok(read) => read,
         Err(error) => return problem_page(Some(signed_in), &error),
     };
     let frame = Frame {
@@ -53,19 +56,32 @@ async fn page(
     } else {
         table(&Table {
             caption: "Distributors",
-            columns: &["Name", "Added"],
+            columns: &["Name", "Projects", "Used", "Added"],
             rows: distributors
                 .iter()
                 .map(|distributor| {
+                    let own = projects
+                        .iter()
+                        .filter(|view| view.distributor.id == distributor.id);
+                    let used =
+                        (own.clone()).fold(Counts::none(), |sum, view| sum.plus(&view.charged));
                     vec![
                         Cell(html! {
                             a href={ "/distributors/" (distributor.id) } { (distributor.name) }
                         }),
+                        Cell(html! { span class="figures" { (own.count()) } }),
+                        Cell(counts_words(&used)),
                         Cell(html! { (date_words(distributor.created_utc_s)) }),
                     ]
                 })
                 .collect(),
         })
+    };
+    let list = html! {
+        (list)
+        p class="muted" {
+            (distributors.len()) @if distributors.len() == 1 { " distributor" } @else { " distributors" }
+        }
     };
     let add = form(
         &Form {
@@ -122,7 +138,7 @@ pub(crate) async fn add(
     }
 }
 
-fn distributor_id(text: &str) -> Result<DistributorId, DeskError> {
+pub(super) fn distributor_id(text: &str) -> Result<DistributorId, DeskError> {
     text.parse().map_err(|_| DeskError::NotFound {
         what: "distributor",
     })
@@ -199,7 +215,7 @@ async fn one_page(
         },
     );
     let body = html! {
-        (home::balance_panel(&balances))
+        (home::balance_panel(distributor.id, &balances))
         (panel("Add channels", None, html! {}, grant))
     };
     let lead = html! { a href="/distributors" { "Distributors" } " / " (distributor.name) };

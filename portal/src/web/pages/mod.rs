@@ -1,5 +1,6 @@
 //! The pages: sign in, projects, servers, licenses; for vendor staff, distributors.
 
+pub(crate) mod books;
 pub(crate) mod distributors;
 pub(crate) mod home;
 pub(crate) mod server;
