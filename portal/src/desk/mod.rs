@@ -38,8 +38,8 @@ use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserI
 pub use accounts::{NewSession, SESSION_HOURS};
 pub use books::{Doer, HistoryLine, LedgerLine, MOST_LINES};
 pub use dongles::{DongleOrder, add_dongle, parse_dongle_key};
-pub(crate) use error::problem;
 pub use error::{DeskError, OpenError};
+pub(crate) use error::{MAC_LABEL, kind_label, problem};
 pub use hardware::{Hardware, WriteOffs};
 pub use issue::{Issuance, Order};
 pub use licenses::ServerLicenses;

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::accounts::{check_name, visible_distributor};
 use super::{Actor, Desk, DeskError};
 use crate::rules::Counts;
+use crate::store::others::OtherLicense;
 use crate::store::{Distributor, DistributorId, Project, ProjectId, Server, ServerId, Tpm, Tx};
 
 /// A project as lists show it.
@@ -27,16 +28,16 @@ pub struct ServerView {
     pub server: Server,
     /// The box's serial number, once a license was issued.
     pub serial: Option<String>,
-    /// What its newest license gives.
+    /// What its box's newest license gives.
     pub licensed: Counts,
-    /// What is charged.
+    /// What is charged, for licenses on a dongle and lists of cameras too.
     pub charged: Counts,
     /// What was given back and waits for the box's proof.
     pub waiting_for_return: Counts,
 }
 
 impl ServerView {
-    fn of(server: Server, tpms: &[Tpm]) -> Self {
+    fn of(server: Server, tpms: &[Tpm], others: &[OtherLicense]) -> Self {
         let sum = |pick: fn(&Tpm) -> Counts| {
             tpms.iter()
                 .map(pick)
@@ -50,7 +51,9 @@ impl ServerView {
                 .and_then(|tpm| tpm.row.newest())
                 .map(|newest| newest.counts.clone())
                 .unwrap_or_default(),
-            charged: sum(|tpm| tpm.row.charged.clone()),
+            charged: (others.iter()).fold(sum(|tpm| tpm.row.charged.clone()), |sum, other| {
+                sum.plus(&other.charged)
+            }),
             waiting_for_return: sum(|tpm| tpm.row.waiting_for_return()),
         }
     }
@@ -173,7 +176,8 @@ impl Desk {
             let mut views = Vec::new();
             for server in tx.servers(project.id)? {
                 let tpms = tx.tpms_of_server(server.id)?;
-                views.push(ServerView::of(server, &tpms));
+                let others = tx.other_licenses(server.id)?;
+                views.push(ServerView::of(server, &tpms, &others));
             }
             Ok(views)
         })
@@ -260,7 +264,8 @@ impl Desk {
             let (server, project) = visible_server(tx, actor, id)?;
             self.end_licenses(tx, project.distributor)?;
             let tpms = tx.tpms_of_server(server.id)?;
-            Ok((ServerView::of(server, &tpms), project))
+            let others = tx.other_licenses(server.id)?;
+            Ok((ServerView::of(server, &tpms, &others), project))
         })
     }
 }

@@ -181,7 +181,7 @@ pub trait ProjectsTx {
     fn server(&mut self, id: ServerId) -> Result<Option<Server>, StoreError>;
     /// Puts a server into another project; `Taken` when that has one of its name.
     fn move_server(&mut self, id: ServerId, to: ProjectId) -> Result<(), StoreError>;
-    /// What the TPMs of a project's servers are charged, in sum.
+    /// What the licenses of a project's servers are charged, in sum.
     fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError>;
 }
 

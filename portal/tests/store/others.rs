@@ -105,6 +105,8 @@ fn a_license_keeps_its_charge_files_and_list() {
         assert!(transact(store, |tx| tx.insert_other_file(77, &listed.files[0])).is_err());
         listed.charged = cameras(9);
         tx(store, |tx| tx.put_other_license(&listed));
+        let charge = tx(store, |tx| tx.project_charge(rooms.project));
+        assert!(charge.get("camera") >= 9, "{charge:?}");
         assert_eq!(
             tx(store, |tx| tx.other_license(first)),
             Some(listed.clone())

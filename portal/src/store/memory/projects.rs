@@ -89,8 +89,11 @@ impl ProjectsTx for MemoryTx {
     }
 
     fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError> {
-        Ok((self.0.tpms.iter())
-            .filter(|tpm| self.0.project_of_server(tpm.server) == Some(id))
-            .fold(Counts::none(), |sum, tpm| sum.plus(&tpm.row.charged)))
+        let of_tpms = (self.0.tpms.iter()).map(|tpm| (tpm.server, &tpm.row.charged));
+        let of_others = (self.0.others.iter()).map(|other| (other.server, &other.charged));
+        Ok(of_tpms
+            .chain(of_others)
+            .filter(|(server, _)| self.0.project_of_server(*server) == Some(id))
+            .fold(Counts::none(), |sum, (_, charged)| sum.plus(charged)))
     }
 }

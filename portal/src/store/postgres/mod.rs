@@ -28,7 +28,8 @@ const MIGRATIONS: &[&str] = &[include_str!("0001_first.sql")];
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8315161583205803109)";
 
 /// How long a statement waits for another portal; a commit is on disk when it is answered.
-const SETTINGS: &str = "SET lock_timeout = '10s'; SET synchronous_commit = 'on'";
+const SETTINGS: &str = "SET lock_timeout = '10s'; SET synchronous_commit = 'on';
+    SET client_min_messages = 'warning'";
 
 /// How long a server may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(10);

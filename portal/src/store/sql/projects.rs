@@ -150,11 +150,14 @@ impl ProjectsTx for SqlTx<'_> {
     fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError> {
         let pairs = self.all(
             "add up a project",
-            "SELECT tpm_charges.kind AS kind, CAST(SUM(tpm_charges.count) AS BIGINT) AS count
-             FROM tpm_charges
-             JOIN tpms ON tpms.id = tpm_charges.tpm_id
-             JOIN servers ON servers.id = tpms.server_id
-             WHERE servers.project_id = ?1 GROUP BY tpm_charges.kind",
+            "SELECT kind, CAST(SUM(count) AS BIGINT) AS count FROM
+                 (SELECT tpm_charges.kind, tpm_charges.count, tpms.server_id
+                  FROM tpm_charges JOIN tpms ON tpms.id = tpm_charges.tpm_id
+                  UNION ALL
+                  SELECT other_charges.kind, other_charges.count, other_licenses.server_id
+                  FROM other_charges JOIN other_licenses USING (license_number)) AS charges
+             JOIN servers ON servers.id = charges.server_id
+             WHERE servers.project_id = ?1 GROUP BY kind",
             [id.to_string()],
             |row| Ok((get::<String>(row, "kind")?, unsigned::<u32>(row, "count")?)),
         )?;

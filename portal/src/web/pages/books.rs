@@ -3,14 +3,13 @@
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use sealgate_license::entitlements::kind;
 use sealgate_pages::{Cell, Icon, Markup, Table, empty_state, html, panel, table};
 use serde_json::Value;
 
 use super::distributors::distributor_id;
 use super::server::server_id;
 use super::{DISTRIBUTORS, Frame, PROJECTS, counts_words, date_words, problem_page};
-use crate::desk::{Doer, HistoryLine, LedgerLine, MOST_LINES};
+use crate::desk::{Doer, HistoryLine, LedgerLine, MOST_LINES, kind_label};
 use crate::rules::Counts;
 use crate::store::{LedgerReason, Role};
 use crate::web::App;
@@ -98,7 +97,7 @@ fn ledger_table(lines: &[LedgerLine]) -> Markup {
         let entry = &line.entry;
         vec![
             Cell(html! { (date_words(entry.at_utc_ms.div_euclid(1000))) }),
-            Cell(html! { (kind::label(&entry.kind)) }),
+            Cell(html! { (kind_label(&entry.kind)) }),
             Cell(html! { (reason_words(entry.reason)) }),
             Cell(html! { span class="figures" { (signed(entry.delta)) } }),
             Cell(html! { span class="figures" { (line.balance) } }),

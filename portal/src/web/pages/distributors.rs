@@ -11,8 +11,9 @@ use sealgate_pages::{
 use sealgate_words::Problem;
 
 use super::{DISTRIBUTORS, Frame, counts_words, date_words, home, parse_count, problem_page};
-use crate::desk::DeskError;
+use crate::desk::{DeskError, MAC_LABEL};
 use crate::rules::Counts;
+use crate::rules::mac::MAC_KIND;
 use crate::store::DistributorId;
 use crate::web::App;
 use crate::web::posted::Posted;
@@ -196,7 +197,7 @@ async fn one_page(
         html! {
             // A form that is sent twice counts once.
             input type="hidden" name="key" value=(hex::encode(rand::random::<[u8; 16]>()));
-            @for (key, label) in kind::KNOWN {
+            @for (key, label) in sold() {
                 (field(&Field {
                     name: key,
                     label,
@@ -222,6 +223,11 @@ async fn one_page(
     frame.render(problem, Some(lead), body)
 }
 
+/// What distributors buy: the counts in licenses, and places on lists of cameras.
+fn sold() -> impl Iterator<Item = (&'static str, &'static str)> {
+    (kind::KNOWN.iter().copied()).chain([(MAC_KIND, MAC_LABEL)])
+}
+
 /// `POST /distributors/{id}/grants`.
 pub(crate) async fn grant(
     State(app): State<App>,
@@ -235,8 +241,8 @@ pub(crate) async fn grant(
         posted.text("note").to_owned(),
         posted.text("key").to_owned(),
     );
-    let counts: Result<Counts, DeskError> = (kind::KNOWN.iter())
-        .map(|(kind, _)| Ok(((*kind).to_owned(), parse_count(posted.text(kind))?)))
+    let counts: Result<Counts, DeskError> = sold()
+        .map(|(kind, _)| Ok((kind.to_owned(), parse_count(posted.text(kind))?)))
         .collect();
     let granted = app
         .desk(move |desk| {

@@ -3,7 +3,6 @@
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use sealgate_license::entitlements::kind;
 use sealgate_pages::{
     Button, Cell, Field, FieldKind, Form, Icon, Markup, Table, Tone, empty_state, field, form,
     html, icon, notice, panel, pill, table,
@@ -12,7 +11,7 @@ use sealgate_words::Problem;
 use serde::Deserialize;
 
 use super::{Frame, PROJECTS, counts_words, date_words, problem_page};
-use crate::desk::{DeskError, ProjectView, ServerView};
+use crate::desk::{DeskError, ProjectView, ServerView, kind_label};
 use crate::store::{Balance, DistributorId, Project, ProjectId, Role};
 use crate::web::App;
 use crate::web::posted::Posted;
@@ -103,7 +102,7 @@ pub(super) fn balance_panel(distributor: DistributorId, balances: &[Balance]) ->
                 .iter()
                 .map(|balance| {
                     vec![
-                        Cell(html! { (kind::label(&balance.kind)) }),
+                        Cell(html! { (kind_label(&balance.kind)) }),
                         Cell(html! { span class="figures" { (balance.available) } }),
                         Cell(html! { span class="figures" { (balance.granted) } }),
                     ]
@@ -197,13 +196,10 @@ fn matches(view: &ServerView, find: &str) -> bool {
 fn find_form(project: &Project, find: &str) -> Markup {
     html! {
         form class="form" action={ "/projects/" (project.id) } method="get" role="search" {
-            (field(&Field {
-                name: "find",
-                label: "Search by name or serial number",
-                required: false,
-                value: find,
-                ..Field::default()
-            }, &[]))
+            div class="field" {
+                label for="find" { "Search by name or serial number" }
+                input id="find" type="search" name="find" value=(find);
+            }
             div class="actions" {
                 button type="submit" class="button secondary" { (icon(Icon::Search)) "Search" }
             }
@@ -294,7 +290,14 @@ fn server_table(views: &[ServerView]) -> Markup {
     }
     table(&Table {
         caption: "Servers",
-        columns: &["Name", "Serial number", "Licensed", "State", "Added"],
+        columns: &[
+            "Name",
+            "Serial number",
+            "Licensed",
+            "Charged",
+            "State",
+            "Added",
+        ],
         rows: views
             .iter()
             .map(|view| {
@@ -307,6 +310,7 @@ fn server_table(views: &[ServerView]) -> Markup {
                             " (Return: " (counts_words(&view.waiting_for_return)) ")"
                         }
                     }),
+                    Cell(counts_words(&view.charged)),
                     Cell(state_pill(view)),
                     Cell(html! { (date_words(view.server.created_utc_s)) }),
                 ]
@@ -317,7 +321,7 @@ fn server_table(views: &[ServerView]) -> Markup {
 
 /// A server's state in one word.
 pub(super) fn state_pill(view: &ServerView) -> Markup {
-    if view.serial.is_none() {
+    if view.serial.is_none() && view.charged.is_empty() {
         pill(Tone::Idle, "No license yet")
     } else if view.waiting_for_return.is_empty() {
         pill(Tone::Ok, "Licensed")
