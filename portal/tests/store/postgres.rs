@@ -15,6 +15,18 @@ fn a_server_that_restarted_is_found_again() {
     assert_eq!(tx(&store, |tx| tx.meta("fact")).as_deref(), Some("1"));
 }
 
+#[tokio::test]
+async fn a_server_that_ends_may_drop_its_store_anywhere() {
+    let opened = tokio::task::spawn_blocking(|| {
+        let cluster = Cluster::start();
+        let store = PostgresStore::open(&cluster.address()).unwrap();
+        tx(&store, |tx| tx.set_meta("fact", "1"));
+        (store, cluster)
+    });
+    let (store, _cluster) = opened.await.unwrap();
+    drop(store);
+}
+
 #[test]
 fn two_stores_migrate_and_write_in_turn() {
     let cluster = Cluster::start();

@@ -91,6 +91,19 @@ impl PostgresStore {
     }
 }
 
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        let held = self.session.get_mut().ok().and_then(Option::take);
+        if let Some(session) = held {
+            // The client blocks to say goodbye, which the thread of an async task may not.
+            let farewell = std::thread::spawn(move || drop(session));
+            if farewell.join().is_err() {
+                tracing::warn!("the database's session was not closed");
+            }
+        }
+    }
+}
+
 impl Session {
     fn begin(address: &PostgresAddress) -> Result<Self, StoreError> {
         let mut config = address.0.clone();
