@@ -32,6 +32,8 @@ prerequisite_packages=(
     mmdebstrap qemu-system-x86 ovmf fdisk e2fsprogs zstd cpio debian-archive-keyring
     # reading documents with somebody else's code
     python3-cryptography
+    # the portal's other database: a cluster of the test's own
+    postgresql
     # style
     shellcheck
 )

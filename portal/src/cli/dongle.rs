@@ -30,7 +30,7 @@ pub(super) struct Add {
 pub(super) fn run(command: Command) -> Result<(), CliError> {
     let Command::Add(add) = command;
     let key = parse_dongle_key(&add.public_key)?;
-    let (store, _) = open_store(&add.places.places())?;
+    let (store, _) = open_store(&add.places.places()?)?;
     let dongle = add_dongle(&store, &add.distributor, &add.serial, key, Timestamp::now())?;
     println!("Dongle {} is registered.", dongle.serial);
     Ok(())

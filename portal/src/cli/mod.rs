@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sealgate_license::vendor::Flavour;
 
-use crate::desk::{DeskError, OpenError, Places};
+use crate::desk::{DeskError, OpenError, Places, PostgresPlace};
 use crate::signer::SignerError;
 
 /// The license portal: distributors, projects, servers and their licenses.
@@ -55,16 +55,40 @@ struct PlaceArgs {
     /// another disk than the data, and never restored from a backup together with it.
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
+    /// Keep the database in PostgreSQL instead of a file of the data folder: the first line
+    /// of FILE is its address, for example postgresql://portal:SECRET@127.0.0.1/portal. The
+    /// connection is not encrypted: use loopback, a Unix socket or a tunnel.
+    #[arg(long, value_name = "FILE")]
+    postgres: Option<PathBuf>,
+    /// With --postgres: the name of this portal among those that share the database. Each
+    /// has a journal of its own.
+    #[arg(long, value_name = "NAME", default_value = "1", requires = "postgres")]
+    instance: String,
 }
 
 impl PlaceArgs {
-    fn places(self) -> Places {
+    fn places(self) -> Result<Places, CliError> {
         let default = Places::in_folder(&self.data);
-        Places {
+        let postgres = match self.postgres {
+            None => None,
+            Some(path) => {
+                let text = std::fs::read_to_string(&path).map_err(|source| CliError::Io {
+                    what: format!("reading {}", path.display()),
+                    source,
+                })?;
+                let address = text.lines().next().unwrap_or_default().parse();
+                Some(PostgresPlace {
+                    address: address.map_err(OpenError::Store)?,
+                    instance: self.instance,
+                })
+            }
+        };
+        Ok(Places {
             data: self.data,
             keys: self.keys.unwrap_or(default.keys),
             journal: self.journal.unwrap_or(default.journal),
-        }
+            postgres,
+        })
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Restore {
 }
 
 pub(super) fn run(restore: Restore) -> Result<(), CliError> {
-    let places = restore.places.places();
+    let places = restore.places.places()?;
     let done = restore_without_journal(&places, Timestamp::now())?;
     if let Some(aside) = &done.put_aside {
         println!(

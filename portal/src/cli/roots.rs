@@ -61,7 +61,7 @@ pub(super) fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Add(add) => run_add(add),
         Command::SelfDeclared { choice, places } => {
-            let (store, _) = open_store(&places.places())?;
+            let (store, _) = open_store(&places.places()?)?;
             let allow = choice == Choice::Allow;
             set_self_declared(&store, allow, Timestamp::now())?;
             let verb = if allow { "believed" } else { "refused" };
@@ -74,7 +74,7 @@ pub(super) fn run(command: Command) -> Result<(), CliError> {
 
 fn run_add(add: Add) -> Result<(), CliError> {
     let class = if add.intermediate { None } else { add.class };
-    let (store, flavour) = open_store(&add.places.places())?;
+    let (store, flavour) = open_store(&add.places.places()?)?;
     let certificates = read_certificates(&add.file)?;
     let subjects: Vec<String> = certificates
         .iter()
@@ -89,7 +89,7 @@ fn run_add(add: Add) -> Result<(), CliError> {
 }
 
 fn run_list(places: PlaceArgs) -> Result<(), CliError> {
-    let (store, _) = open_store(&places.places())?;
+    let (store, _) = open_store(&places.places()?)?;
     let entries = list_ek_roots(&store)?;
     for entry in &entries {
         println!(

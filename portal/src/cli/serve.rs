@@ -35,7 +35,7 @@ pub(super) fn run(serve: Serve) -> Result<(), CliError> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let places = serve.places.places();
+    let places = serve.places.places()?;
     let desk = Arc::new(Desk::open(
         &places,
         serve.flavour.map(Into::into),

@@ -41,7 +41,7 @@ pub(super) fn run(init: Init) -> Result<(), CliError> {
             FirstAdmin::WithPassword(Zeroizing::new(line.to_owned()))
         }
     };
-    let places = init.places.places();
+    let places = init.places.places()?;
     let made = initialise(
         &places,
         init.flavour.into(),

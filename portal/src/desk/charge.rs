@@ -1,7 +1,7 @@
 //! What a license costs, written down: TPM state, ledger, journal.
 
 use super::restore::head_text;
-use super::{Desk, DeskError, fact};
+use super::{Desk, DeskError};
 use crate::journal::Record;
 use crate::rules::{Counts, NewLicense, Row, TERM_SLACK_S};
 use crate::store::{DistributorId, LedgerEntry, LedgerReason, StoreError, Tpm, Tx, UserId};
@@ -35,7 +35,7 @@ impl Desk {
             *journaled = true;
             let mut journal = self.journal();
             let head = journal.append(changes.records)?;
-            tx.set_meta(fact::JOURNAL_HEAD, &head_text(head))?;
+            tx.set_meta(&self.journal_fact, &head_text(head))?;
         }
         Ok(())
     }

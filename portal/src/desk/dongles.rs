@@ -13,8 +13,7 @@ use crate::journal::{DongleCheckedInRecord, DongleRef, Record};
 use crate::rules::dongle::{DongleAsk, DongleDecision};
 use crate::rules::{Counts, Term};
 use crate::store::others::{Dongle, OtherLicense};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{AuditEntry, DistributorId, ServerId, Tx, transact};
+use crate::store::{AuditEntry, DistributorId, ServerId, Store, Tx, transact};
 
 /// What is wanted for a dongle.
 #[derive(Debug, Clone)]
@@ -53,7 +52,7 @@ fn check_serial(serial: &str) -> Result<String, DeskError> {
 /// # Errors
 /// The key or serial number can't be used or is taken, or there is no such distributor.
 pub fn add_dongle(
-    store: &SqliteStore,
+    store: &dyn Store,
     distributor_name: &str,
     serial: &str,
     key: DonglePublicKey,

@@ -11,7 +11,7 @@ use sealgate_words::{Problem, catalog};
 use crate::evidence::{EkRootError, EvidenceError, MakeCredentialError};
 use crate::journal::JournalError;
 use crate::rules::dongle::DongleRefusal;
-use crate::rules::mac::{MAX_ROWS, MacListError, MacRefusal};
+use crate::rules::mac::{MAC_KIND, MAX_ROWS, MacListError, MacRefusal};
 use crate::rules::{Refusal, TrialRefusal};
 use crate::signer::SignerError;
 use crate::store::StoreError;
@@ -413,9 +413,17 @@ fn some_of(macs: &std::collections::BTreeSet<ListedMac>) -> String {
 }
 
 /// A kind of channel, for people.
-fn kind_label(kind: &str) -> String {
-    sealgate_license::entitlements::kind::label(kind).to_owned()
+pub(crate) fn kind_label(kind: &str) -> String {
+    match kind {
+        // Sold like the others, and in licenses it is a list instead of a count.
+        MAC_KIND => MAC_LABEL,
+        other => sealgate_license::entitlements::kind::label(other),
+    }
+    .to_owned()
 }
+
+/// What a place on a list of cameras is called.
+pub(crate) const MAC_LABEL: &str = "Listed cameras";
 
 /// An occurrence of a code of the catalog.
 pub(crate) fn problem(code: &str, values: &[(&str, &str)]) -> Problem {

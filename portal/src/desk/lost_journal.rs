@@ -32,7 +32,7 @@ pub fn restore_without_journal(places: &Places, now: Timestamp) -> Result<Journa
     let store = setup::open_store(places)?;
     setup::make_folder(&places.journal)?;
     let path = places.journal.join(JOURNAL_FILE);
-    let known = known_head(&store)?;
+    let known = known_head(&store, &places.journal_fact())?;
     let mut put_aside = None;
     if path.exists() {
         match Journal::open::<JournalError>(&path, known.as_ref(), |_, _| Ok(())) {
@@ -64,7 +64,7 @@ pub fn restore_without_journal(places: &Places, now: Timestamp) -> Result<Journa
         .clone();
     let boxes = transact::<_, StoreError>(&store, |tx| {
         let boxes = forget_all(tx, &begin)?;
-        tx.set_meta(fact::JOURNAL_HEAD, &head_text(&head))?;
+        tx.set_meta(&places.journal_fact(), &head_text(&head))?;
         tx.append_audit(&AuditEntry {
             at_utc_ms: now.as_millisecond(),
             actor: None,

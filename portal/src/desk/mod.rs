@@ -6,6 +6,7 @@
 
 mod accounts;
 mod attempts;
+mod books;
 mod charge;
 mod dongles;
 mod error;
@@ -31,13 +32,14 @@ use sealgate_license::vendor::Flavour;
 
 use crate::journal::Journal;
 use crate::signer::Signer;
-use crate::store::sqlite::SqliteStore;
+use crate::store::postgres::PostgresAddress;
 use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserId, transact};
 
 pub use accounts::{NewSession, SESSION_HOURS};
+pub use books::{Doer, HistoryLine, LedgerLine, MOST_LINES};
 pub use dongles::{DongleOrder, add_dongle, parse_dongle_key};
-pub(crate) use error::problem;
 pub use error::{DeskError, OpenError};
+pub(crate) use error::{MAC_LABEL, kind_label, problem};
 pub use hardware::{Hardware, WriteOffs};
 pub use issue::{Issuance, Order};
 pub use licenses::ServerLicenses;
@@ -61,7 +63,8 @@ pub const KEYS_FOLDER: &str = "keys";
 mod fact {
     /// `lab` or `product`.
     pub(super) const FLAVOUR: &str = "flavour";
-    /// Number and hash of the newest journal line that the database knows.
+    /// Number and hash of the newest journal line that the database knows; followed by a
+    /// dot and the portal's name where several share a database.
     pub(super) const JOURNAL_HEAD: &str = "journal_head";
     /// How many journals were lost; absent while none was.
     pub(super) const JOURNALS_LOST: &str = "journals_lost";
@@ -114,6 +117,17 @@ pub struct Places {
     /// The journal's folder: best on another disk than the database, and never in its
     /// backup.
     pub journal: PathBuf,
+    /// The database, where it is not a file in the data folder.
+    pub postgres: Option<PostgresPlace>,
+}
+
+/// A portal on a PostgreSQL database, which it may share with others.
+#[derive(Debug, Clone)]
+pub struct PostgresPlace {
+    /// The database.
+    pub address: PostgresAddress,
+    /// Tells this portal's journal from the journals of others on the same database.
+    pub instance: String,
 }
 
 impl Places {
@@ -123,6 +137,15 @@ impl Places {
             data: data.to_owned(),
             keys: data.join(KEYS_FOLDER),
             journal: data.join(JOURNAL_FOLDER),
+            postgres: None,
+        }
+    }
+
+    /// Where the database notes the head of this portal's journal.
+    fn journal_fact(&self) -> String {
+        match &self.postgres {
+            None => fact::JOURNAL_HEAD.to_owned(),
+            Some(postgres) => format!("{}.{}", fact::JOURNAL_HEAD, postgres.instance),
         }
     }
 
@@ -135,6 +158,7 @@ impl Places {
 pub struct Desk {
     store: Box<dyn Store>,
     journal: Mutex<Journal>,
+    journal_fact: String,
     signer: Signer,
     flavour: Flavour,
     clock: Clock,
@@ -156,7 +180,7 @@ impl Desk {
         clock: Clock,
     ) -> Result<Self, OpenError> {
         let store = setup::open_store(places)?;
-        Self::on(Box::new(store), places, flavour, clock)
+        Self::on(store, places, flavour, clock)
     }
 
     /// As [`Self::open`], on a store of the caller's that [`initialise_on`] made a portal
@@ -175,10 +199,11 @@ impl Desk {
             return Err(OpenError::OtherFlavour { expected, found });
         }
         let signer = Signer::open(&places.keys, found)?;
-        let journal = restore::open_journal(store.as_ref(), &places.journal)?;
+        let journal = restore::open_journal(store.as_ref(), places)?;
         Ok(Self {
             store,
             journal: Mutex::new(journal),
+            journal_fact: places.journal_fact(),
             signer,
             flavour: found,
             clock,
@@ -246,8 +271,8 @@ impl Desk {
 ///
 /// # Errors
 /// Not initialised, or the database is unfit.
-pub fn open_store(places: &Places) -> Result<(SqliteStore, Flavour), OpenError> {
+pub fn open_store(places: &Places) -> Result<(Box<dyn Store>, Flavour), OpenError> {
     let store = setup::open_store(places)?;
-    let flavour = setup::flavour_of(&store)?;
+    let flavour = setup::flavour_of(store.as_ref())?;
     Ok((store, flavour))
 }

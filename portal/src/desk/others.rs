@@ -10,7 +10,7 @@ use sealgate_license::license_document::{
 use serde_json::json;
 
 use super::restore::{head_text, replay_names};
-use super::{Actor, Desk, DeskError, fact};
+use super::{Actor, Desk, DeskError};
 use crate::journal::{
     DistributorRef, DongleCheckedInRecord, DongleRef, OtherIssuedRecord, ProjectRef, Record,
     ServerRef,
@@ -204,7 +204,7 @@ impl Desk {
         *journaled = true;
         let mut journal = self.journal();
         let head = journal.append(vec![record])?;
-        tx.set_meta(fact::JOURNAL_HEAD, &head_text(head))?;
+        tx.set_meta(&self.journal_fact, &head_text(head))?;
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::accounts::{check_name, visible_distributor};
 use super::{Actor, Desk, DeskError};
 use crate::rules::Counts;
+use crate::store::others::OtherLicense;
 use crate::store::{Distributor, DistributorId, Project, ProjectId, Server, ServerId, Tpm, Tx};
 
 /// A project as lists show it.
@@ -27,16 +28,16 @@ pub struct ServerView {
     pub server: Server,
     /// The box's serial number, once a license was issued.
     pub serial: Option<String>,
-    /// What its newest license gives.
+    /// What its box's newest license gives.
     pub licensed: Counts,
-    /// What is charged.
+    /// What is charged, for licenses on a dongle and lists of cameras too.
     pub charged: Counts,
     /// What was given back and waits for the box's proof.
     pub waiting_for_return: Counts,
 }
 
 impl ServerView {
-    fn of(server: Server, tpms: &[Tpm]) -> Self {
+    fn of(server: Server, tpms: &[Tpm], others: &[OtherLicense]) -> Self {
         let sum = |pick: fn(&Tpm) -> Counts| {
             tpms.iter()
                 .map(pick)
@@ -50,7 +51,9 @@ impl ServerView {
                 .and_then(|tpm| tpm.row.newest())
                 .map(|newest| newest.counts.clone())
                 .unwrap_or_default(),
-            charged: sum(|tpm| tpm.row.charged.clone()),
+            charged: (others.iter()).fold(sum(|tpm| tpm.row.charged.clone()), |sum, other| {
+                sum.plus(&other.charged)
+            }),
             waiting_for_return: sum(|tpm| tpm.row.waiting_for_return()),
         }
     }
@@ -173,7 +176,8 @@ impl Desk {
             let mut views = Vec::new();
             for server in tx.servers(project.id)? {
                 let tpms = tx.tpms_of_server(server.id)?;
-                views.push(ServerView::of(server, &tpms));
+                let others = tx.other_licenses(server.id)?;
+                views.push(ServerView::of(server, &tpms, &others));
             }
             Ok(views)
         })
@@ -209,6 +213,48 @@ impl Desk {
         })
     }
 
+    /// Moves a server to another project of its distributor, whose channels it goes on
+    /// using.
+    ///
+    /// # Errors
+    /// There is no such server or project, or none that this person may know of; the
+    /// project is another distributor's, or has a server of this name.
+    pub fn move_server(
+        &self,
+        actor: &Actor,
+        id: ServerId,
+        to: ProjectId,
+    ) -> Result<Project, DeskError> {
+        self.transact(|tx| {
+            let (server, from) = visible_server(tx, actor, id)?;
+            let to = visible_project(tx, actor, to)?;
+            if to.distributor != from.distributor {
+                return Err(DeskError::Unfit {
+                    field: "project",
+                    rule: "one of the same distributor",
+                });
+            }
+            if to.id != from.id {
+                tx.move_server(id, to.id)?;
+                let object = format!("server:{}", server.id);
+                let detail = json!({ "from": from.name, "to": to.name });
+                self.audit(tx, Some(actor.user), "server.move", object, detail)?;
+            }
+            Ok(to)
+        })
+    }
+
+    /// The projects of the distributor that a project is of.
+    ///
+    /// # Errors
+    /// There is no such project, or none that this person may know of.
+    pub fn sister_projects(&self, actor: &Actor, id: ProjectId) -> Result<Vec<Project>, DeskError> {
+        self.transact(|tx| {
+            let project = visible_project(tx, actor, id)?;
+            Ok(tx.projects(Some(project.distributor))?)
+        })
+    }
+
     /// One server, with its project.
     ///
     /// # Errors
@@ -218,7 +264,8 @@ impl Desk {
             let (server, project) = visible_server(tx, actor, id)?;
             self.end_licenses(tx, project.distributor)?;
             let tpms = tx.tpms_of_server(server.id)?;
-            Ok((ServerView::of(server, &tpms), project))
+            let others = tx.other_licenses(server.id)?;
+            Ok((ServerView::of(server, &tpms, &others), project))
         })
     }
 }

@@ -5,13 +5,11 @@
 //! may fall below nought until the missing grants are entered again. What is replayed
 //! twice changes nothing.
 
-use std::path::Path;
-
 use super::charge::settle;
 use super::lost_journal::{forget_all, journals_lost};
 use super::others::{replay_checked_in, replay_other_issued};
 use super::setup::make_folder;
-use super::{JOURNAL_FILE, OpenError, fact};
+use super::{JOURNAL_FILE, OpenError, Places};
 use crate::journal::{
     DistributorRef, HardwareRecord, Head, IssuedRecord, Journal, ProjectRef, ProvenRecord, Record,
     ServerRef,
@@ -38,21 +36,25 @@ fn parse_head(text: &str) -> Result<Head, StoreError> {
 }
 
 /// The newest line of the journal that the database knows.
-pub(super) fn known_head(store: &dyn Store) -> Result<Option<Head>, StoreError> {
+pub(super) fn known_head(
+    store: &dyn Store,
+    journal_fact: &str,
+) -> Result<Option<Head>, StoreError> {
     transact(store, |tx| {
-        tx.meta(fact::JOURNAL_HEAD)?
+        tx.meta(journal_fact)?
             .map(|text| parse_head(&text))
             .transpose()
     })
 }
 
 /// Opens the journal and replays it.
-pub(super) fn open_journal(store: &dyn Store, folder: &Path) -> Result<Journal, OpenError> {
-    make_folder(folder)?;
-    let known = known_head(store)?;
+pub(super) fn open_journal(store: &dyn Store, places: &Places) -> Result<Journal, OpenError> {
+    make_folder(&places.journal)?;
+    let journal_fact = places.journal_fact();
+    let known = known_head(store, &journal_fact)?;
     let mut replayed = 0_u64;
     let journal = Journal::open::<OpenError>(
-        &folder.join(JOURNAL_FILE),
+        &places.journal.join(JOURNAL_FILE),
         known.as_ref(),
         |record, head| {
             // What the database had noted when it was last written, it has.
@@ -73,7 +75,7 @@ pub(super) fn open_journal(store: &dyn Store, folder: &Path) -> Result<Journal, 
                         forget_all(tx, begin)?;
                     }
                 }
-                tx.set_meta(fact::JOURNAL_HEAD, &head_text(head))
+                tx.set_meta(&journal_fact, &head_text(head))
             })?;
             Ok(())
         },

@@ -13,6 +13,7 @@ use super::accounts::{check_email, random_token};
 use super::restore::head_text;
 use super::{DeskError, JOURNAL_FILE, OpenError, Places, fact, passwords};
 use crate::journal::{BeginRecord, Journal, JournalError, Record};
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{
     AuditEntry, PasswordLink, Role, Store, StoreError, TokenHash, User, UserId, transact,
@@ -49,7 +50,7 @@ pub fn initialise(
     rng: &mut dyn CryptoRng,
 ) -> Result<Initialised, OpenError> {
     make_folder(&places.data)?;
-    let store = SqliteStore::open(&places.database())?;
+    let store = connect(places)?;
     initialise_on(&store, places, flavour, email, first, now, rng)
 }
 
@@ -129,7 +130,7 @@ fn begin_journal(store: &dyn Store, places: &Places, now: Timestamp) -> Result<(
         journals_lost: 0,
     });
     let head = head_text(journal.append(vec![begin])?);
-    transact::<_, StoreError>(store, |tx| tx.set_meta(fact::JOURNAL_HEAD, &head))?;
+    transact::<_, StoreError>(store, |tx| tx.set_meta(&places.journal_fact(), &head))?;
     Ok(())
 }
 
@@ -149,13 +150,21 @@ pub(super) fn make_folder(path: &Path) -> Result<(), OpenError> {
         })
 }
 
-pub(super) fn open_store(places: &Places) -> Result<SqliteStore, OpenError> {
-    if !places.database().exists() {
+/// The database, made and migrated if need be.
+fn connect(places: &Places) -> Result<Box<dyn Store>, StoreError> {
+    Ok(match &places.postgres {
+        None => Box::new(SqliteStore::open(&places.database())?),
+        Some(postgres) => Box::new(PostgresStore::open(&postgres.address)?),
+    })
+}
+
+pub(super) fn open_store(places: &Places) -> Result<Box<dyn Store>, OpenError> {
+    if places.postgres.is_none() && !places.database().exists() {
         return Err(OpenError::NotInitialised {
             path: places.data.clone(),
         });
     }
-    let store = SqliteStore::open(&places.database())?;
+    let store = connect(places)?;
     let initialised =
         transact::<_, StoreError>(&store, |tx| Ok(tx.meta(fact::FLAVOUR)?.is_some()))?;
     if !initialised {

@@ -1,5 +1,6 @@
-//! What the portal remembers, as traits: SQLite implements them, and memory for tests; one
-//! contract suite holds for both, and the rooms above speak no SQL.
+//! What the portal remembers, as traits: SQLite and PostgreSQL implement them with the same
+//! statements, and memory for tests; one contract suite holds for all, and the rooms above
+//! speak no SQL.
 //!
 //! Everything that changes, changes in one transaction ([`transact`]). All calls block:
 //! `web` makes them on tokio's blocking threads.
@@ -10,6 +11,8 @@
 
 pub mod memory;
 pub mod others;
+pub mod postgres;
+mod sql;
 pub mod sqlite;
 mod types;
 
@@ -24,14 +27,14 @@ pub use types::{
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite refused.
+    /// SQLite or PostgreSQL refused.
     #[error("the database failed to {operation}")]
-    Sqlite {
+    Database {
         /// What was tried.
         operation: &'static str,
-        /// SQLite's words.
+        /// The database's words.
         #[source]
-        source: rusqlite::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The file can't be opened or made.
     #[error("the database's file can't be opened")]
@@ -70,6 +73,12 @@ pub trait Store: Send + Sync {
     /// The database failed; nothing of the transaction is kept, except that a failure of
     /// the commit itself may leave either state.
     fn run(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Verdict) -> Result<(), StoreError>;
+}
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn run(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Verdict) -> Result<(), StoreError> {
+        (**self).run(work)
+    }
 }
 
 /// What becomes of a transaction.
@@ -170,7 +179,9 @@ pub trait ProjectsTx {
     fn servers(&mut self, of: ProjectId) -> Result<Vec<Server>, StoreError>;
     /// Finds a server.
     fn server(&mut self, id: ServerId) -> Result<Option<Server>, StoreError>;
-    /// What the TPMs of a project's servers are charged, in sum.
+    /// Puts a server into another project; `Taken` when that has one of its name.
+    fn move_server(&mut self, id: ServerId, to: ProjectId) -> Result<(), StoreError>;
+    /// What the licenses of a project's servers are charged, in sum.
     fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError>;
 }
 
@@ -211,6 +222,13 @@ pub trait LicensesTx {
         distributor: DistributorId,
         idempotency_key: &str,
     ) -> Result<bool, StoreError>;
+    /// A distributor's newest ledger entries, at most `limit`, newest first; each with the
+    /// balance of its kind after it.
+    fn ledger_of(
+        &mut self,
+        distributor: DistributorId,
+        limit: u32,
+    ) -> Result<Vec<(LedgerEntry, i64)>, StoreError>;
     /// A distributor's balances, per kind that was ever granted or charged.
     fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError>;
     /// How many channels a distributor may have written off at a time.

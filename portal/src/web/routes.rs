@@ -58,7 +58,7 @@ fn route(
 fn routes() -> Vec<Route> {
     use Access::{Admin, Anyone, SignedIn};
     use api::{accounts, hardware, licenses, others, projects};
-    use pages::{distributors as d, home as h, server as s, sign_in as i};
+    use pages::{books as b, distributors as d, home as h, server as s, sign_in as i};
     vec![
         route("GET", "/healthz", Anyone, get(api::health)),
         route("GET", "/static/{file}", Anyone, get(asset)),
@@ -103,11 +103,14 @@ fn routes() -> Vec<Route> {
         route("GET", "/servers/{id}", SignedIn, get(s::show)),
         route("POST", "/servers/{id}/check", SignedIn, post(s::check)),
         route("POST", "/servers/{id}/licenses", SignedIn, post(s::generate)),
+        route("GET", "/servers/{id}/history", SignedIn, get(b::server_history)),
+        route("POST", "/servers/{id}/move", SignedIn, post(s::move_to)),
         route("GET", "/licenses/{id}", SignedIn, get(s::license)),
         route("GET", "/licenses/{id}/download", SignedIn, get(s::download)),
         route("GET", "/distributors", Admin, get(d::show)),
         route("POST", "/distributors", Admin, post(d::add)),
         route("GET", "/distributors/{id}", Admin, get(d::one)),
+        route("GET", "/distributors/{id}/ledger", SignedIn, get(b::ledger)),
         route("POST", "/distributors/{id}/grants", Admin, post(d::grant)),
     ]
 }

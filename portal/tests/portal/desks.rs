@@ -10,18 +10,21 @@ use sealgate_portal::desk::{
 use sealgate_portal::rules::{Ask, Counts};
 use sealgate_portal::signer;
 use sealgate_portal::store::memory::MemoryStore;
+use sealgate_portal::store::postgres::PostgresStore;
 use sealgate_portal::store::sqlite::SqliteStore;
 use sealgate_portal::store::{DistributorId, LicenseFile, Role, ServerId, Store, StoreError};
 use sealgate_portal::trust::TrustClass;
 use tempfile::TempDir;
 
 use crate::boxes::ROOT;
+use crate::cluster::Cluster;
 use crate::support::now;
 use crate::world::{ADMIN, FakeClock};
 
 pub enum Kind {
     Memory,
     Sqlite,
+    Postgres,
 }
 
 pub struct OpenDesk {
@@ -31,6 +34,7 @@ pub struct OpenDesk {
     pub clock: FakeClock,
     /// Journal and keys, and the database where it is a file.
     _folder: TempDir,
+    _cluster: Option<Cluster>,
 }
 
 pub fn cameras(count: u32) -> Counts {
@@ -43,9 +47,14 @@ impl OpenDesk {
         let folder = tempfile::tempdir().unwrap();
         let places = Places::in_folder(folder.path());
         let rng = &mut rand::rng();
+        let cluster = matches!(kind, Kind::Postgres).then(Cluster::start);
         let store: Box<dyn Store> = match kind {
             Kind::Memory => Box::new(MemoryStore::new()),
             Kind::Sqlite => Box::new(SqliteStore::open(&folder.path().join("portal.db")).unwrap()),
+            Kind::Postgres => {
+                let address = cluster.as_ref().unwrap().address();
+                Box::new(PostgresStore::open(&address).unwrap())
+            }
         };
         signer::init(&places.keys, Flavour::Lab, now(), rng).unwrap();
         let store_ref = store.as_ref();
@@ -81,6 +90,7 @@ impl OpenDesk {
             distributor: distributor.id,
             clock,
             _folder: folder,
+            _cluster: cluster,
         }
     }
 

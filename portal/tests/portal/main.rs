@@ -7,6 +7,8 @@ mod support;
 
 mod api;
 mod boxes;
+#[path = "../cluster/mod.rs"]
+mod cluster;
 mod codes;
 mod conservation;
 mod desks;
@@ -18,4 +20,5 @@ mod restore;
 mod returns;
 mod routes;
 mod terms;
+mod two_portals;
 mod world;

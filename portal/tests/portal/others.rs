@@ -71,6 +71,14 @@ async fn a_mac_license_is_charged_by_the_address_and_never_credited() {
         .expect(201, "");
     assert_eq!(first["charged"], json!({ "mac": 2 }));
     assert_eq!(world.available_of(&seller, "mac").await, 3);
+    let path = format!("/api/v1/servers/{server}");
+    let view = world.get(&path, &seller.token).await.expect(200, "");
+    assert_eq!(view["charged"], json!({ "mac": 2 }));
+    let projects = world.get("/api/v1/projects", &seller.token).await;
+    assert_eq!(projects.json()[0]["charged"], json!({ "mac": 2 }));
+    let ledger = format!("/distributors/{}/ledger", seller.id);
+    let page = world.get(&ledger, &seller.token).await;
+    assert!(page.text().contains("Listed cameras"));
     let again = world.mac(&seller, &server, list).await.expect(200, "");
     assert_eq!(again["file"], first["file"]);
     assert_eq!(world.available_of(&seller, "mac").await, 3);

@@ -148,6 +148,74 @@ async fn from_sign_in_to_download() {
     let page = browser.get(&world, "/").await;
     assert!(page.text().contains("Project Harbour 1"));
 
+    let ledger = format!("/distributors/{}/ledger", seller.id);
+    assert!(page.text().contains(&ledger));
+    let page = browser.get(&world, &ledger).await;
+    let text = page.text();
+    let (licensed, bought) = (text.find("Licensed").unwrap(), text.find("Bought").unwrap());
+    assert!(licensed < bought, "the newest is first");
+    assert!(text.contains("−4") && text.contains("+10"), "{text}");
+    // The grant was staff's, whose addresses are not the distributor's to know.
+    assert!(
+        text.contains("The vendor") && !text.contains("admin@"),
+        "{text}"
+    );
+
+    let move_path = format!("{server_path}/move");
+    let history = format!("{server_path}/history");
+    let projects = world.get("/api/v1/projects", &seller.token).await;
+    let ungroup = (projects.json().as_array().unwrap().iter())
+        .find(|project| project["built_in"] == true)
+        .unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let answer = browser
+        .post(&world, &move_path, &[("project", &ungroup)])
+        .await;
+    assert_eq!(answer.header(header::LOCATION), server_path);
+    let page = browser.get(&world, &history).await;
+    let text = page.text();
+    for words in [
+        "Moved",
+        "License made",
+        "Server added",
+        "L-1001-1.lic",
+        "Ungroup",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let project_path = format!("/projects/{ungroup}");
+    for (find, found) in [("harb", true), ("0207", true), ("mill", false)] {
+        let page = browser
+            .get(&world, &format!("{project_path}?find={find}"))
+            .await;
+        assert_eq!(page.text().contains(&server_path), found, "{find}");
+        assert_eq!(page.text().contains("No server matches"), !found, "{find}");
+    }
+
+    // Another distributor learns nothing of it, not even that it is there.
+    let other = world.distributor("Sued", 1).await;
+    let nowhere = "00000000-0000-4000-8000-000000000000";
+    for (path, unknown) in [
+        (ledger.clone(), format!("/distributors/{nowhere}/ledger")),
+        (history.clone(), format!("/servers/{nowhere}/history")),
+    ] {
+        let foreign = world.get(&path, &other.token).await;
+        let missing = world.get(&unknown, &other.token).await;
+        assert_eq!(
+            (foreign.status, missing.status),
+            (404.try_into().unwrap(), foreign.status)
+        );
+        assert_eq!(foreign.text(), missing.text());
+    }
+    let theirs = world.get("/api/v1/projects", &other.token).await.json();
+    let theirs = theirs[0]["id"].as_str().unwrap().to_owned();
+    let answer = browser
+        .post(&world, &move_path, &[("project", &theirs)])
+        .await;
+    assert_eq!(answer.status, 404);
+
     let answer = browser.post(&world, "/sign-out", &[]).await;
     assert_eq!(answer.header(header::LOCATION), "/sign-in");
     assert_eq!(browser.get(&world, "/").await.status, 303);

@@ -123,6 +123,18 @@ proptest! {
 }
 
 #[test]
+fn thirty_two_come_back_once_in_postgres() {
+    let mut flow = Flow::new(&Kind::Postgres, TrustClass::Lab);
+    flow.play(&[]).unwrap();
+    for which in 0..3 {
+        let (request, channels) = flow.requests[which].clone();
+        let ask = Ask::Issue(cameras(channels));
+        let _ = flow.open.issue(flow.server, &request, ask, false);
+        flow.check().unwrap();
+    }
+}
+
+#[test]
 fn a_tpm_that_can_be_copied_gets_no_credit_by_file() {
     for (class, available) in [
         (TrustClass::Virtual, 36),

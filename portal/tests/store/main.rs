@@ -1,12 +1,16 @@
-//! What every store promises, kept by both: SQLite in a file and memory.
+//! What every store promises, kept by each: SQLite in a file, PostgreSQL, and memory.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../cluster/mod.rs"]
+mod cluster;
 mod others;
+mod postgres;
 
 use std::collections::BTreeSet;
 
 use sealgate_portal::rules::{Counts, Custody, Forgotten, Term};
 use sealgate_portal::store::memory::MemoryStore;
+use sealgate_portal::store::postgres::PostgresStore;
 use sealgate_portal::store::sqlite::SqliteStore;
 use sealgate_portal::store::{
     AuditEntry, Balance, Distributor, DistributorId, EkRootEntry, FileId, LedgerEntry,
@@ -17,10 +21,12 @@ use sealgate_portal::trust::TrustClass;
 use zeroize::Zeroizing;
 
 /// Runs a promise on a new store of each kind.
-fn on_both(promise: fn(&dyn Store)) {
+fn on_each(promise: fn(&dyn Store)) {
     let folder = tempfile::tempdir().unwrap();
     promise(&SqliteStore::open(&folder.path().join("portal.db")).unwrap());
     promise(&MemoryStore::new());
+    let cluster = cluster::Cluster::start();
+    promise(&PostgresStore::open(&cluster.address()).unwrap());
 }
 
 fn tx<T>(store: &dyn Store, work: impl FnOnce(&mut dyn Tx) -> Result<T, StoreError>) -> T {
@@ -112,7 +118,7 @@ fn file(of: &Tpm, revision: u32, term: Term) -> LicenseFile {
 
 #[test]
 fn a_transaction_is_kept_whole_or_not_at_all() {
-    on_both(|store| {
+    on_each(|store| {
         let failed: Result<(), StoreError> = transact(store, |tx| {
             tx.set_meta("fact", "1")?;
             Err(StoreError::Poisoned)
@@ -127,7 +133,7 @@ fn a_transaction_is_kept_whole_or_not_at_all() {
 
 #[test]
 fn names_are_taken_once_and_owners_exist() {
-    on_both(|store| {
+    on_each(|store| {
         let rooms = rooms(store, "Nordlicht");
         let rng = &mut rand::rng();
         let taken = |result: Result<(), StoreError>| {
@@ -163,7 +169,7 @@ fn names_are_taken_once_and_owners_exist() {
 
 #[test]
 fn lists_are_in_order() {
-    on_both(|store| {
+    on_each(|store| {
         let rooms = rooms(store, "Nordlicht");
         let rng = &mut rand::rng();
         for (name, built_in) in [("Ungroup", true), ("Airport", false), ("Zoo", false)] {
@@ -181,13 +187,28 @@ fn lists_are_in_order() {
         let servers = tx(store, |tx| tx.servers(rooms.project));
         assert_eq!(servers[0], server);
         assert_eq!(servers[1].name, "Crane 1");
-        assert_eq!(tx(store, |tx| tx.server(server.id)), Some(server));
+        assert_eq!(tx(store, |tx| tx.server(server.id)), Some(server.clone()));
+
+        let zoo = tx(store, |tx| tx.projects(None)).remove(2).id;
+        tx(store, |tx| tx.move_server(server.id, zoo));
+        assert_eq!(tx(store, |tx| tx.server(server.id)).unwrap().project, zoo);
+        let twin = Server {
+            id: ServerId::random(rng),
+            ..server.clone()
+        };
+        tx(store, |tx| tx.insert_server(&twin));
+        assert!(matches!(
+            transact(store, |tx| tx.move_server(server.id, rooms.project)),
+            Err(StoreError::Taken { .. })
+        ));
+        let nowhere = ProjectId::random(rng);
+        assert!(transact(store, |tx| tx.move_server(server.id, nowhere)).is_err());
     });
 }
 
 #[test]
 fn people_sessions_and_links() {
-    on_both(|store| {
+    on_each(|store| {
         let user = User {
             id: UserId::random(&mut rand::rng()),
             email: "Ada@seller.test".to_owned(),
@@ -244,7 +265,7 @@ fn people_sessions_and_links() {
 
 #[test]
 fn the_audit_of_an_object_is_newest_first() {
-    on_both(|store| {
+    on_each(|store| {
         for (action, object) in [("a", "x"), ("b", "y"), ("c", "x"), ("d", "x")] {
             let entry = AuditEntry {
                 at_utc_ms: 1,
@@ -265,7 +286,7 @@ fn the_audit_of_an_object_is_newest_first() {
 
 #[test]
 fn ek_roots_are_known_once() {
-    on_both(|store| {
+    on_each(|store| {
         let root = |sha256, class, subject: &str| EkRootEntry {
             sha256: [sha256; 32],
             class,
@@ -284,7 +305,7 @@ fn ek_roots_are_known_once() {
 
 #[test]
 fn a_row_comes_back_as_it_was() {
-    on_both(|store| {
+    on_each(|store| {
         let rooms = rooms(store, "Nordlicht");
         let mut known = tpm(&rooms, "ek", "ak", 1001);
         assert_eq!(tx(store, |tx| tx.next_license_number()), 1001);
@@ -344,7 +365,7 @@ fn a_row_comes_back_as_it_was() {
 
 #[test]
 fn tpms_are_found_by_what_they_are_and_where_they_stand() {
-    on_both(|store| {
+    on_each(|store| {
         let (ours, theirs) = (rooms(store, "Nordlicht"), rooms(store, "Sued"));
         let mut all = vec![
             tpm(&ours, "ek1", "ak1", 1001),
@@ -384,7 +405,7 @@ fn tpms_are_found_by_what_they_are_and_where_they_stand() {
 
 #[test]
 fn the_ledger_adds_up() {
-    on_both(|store| {
+    on_each(|store| {
         let rooms = rooms(store, "Nordlicht");
         let mut known = tpm(&rooms, "ek", "ak", 1001);
         known.id = tx(store, |tx| tx.insert_tpm(&known));
@@ -418,6 +439,14 @@ fn the_ledger_adds_up() {
             tx(store, |tx| tx.balances(rooms.distributor)),
             [balance("camera", 10, 10, 5), balance("vca", 2, 2, 0)]
         );
+        let lines: Vec<(i64, i64)> = tx(store, |tx| tx.ledger_of(rooms.distributor, 4))
+            .into_iter()
+            .map(|(entry, balance)| (entry.delta, balance))
+            .collect();
+        assert_eq!(lines, [(5, 10), (3, 5), (-8, 2), (2, 2)]);
+        let newest = tx(store, |tx| tx.ledger_of(rooms.distributor, 1)).remove(0);
+        let written_off = entry("camera", 5, LedgerReason::WriteOff, None);
+        assert_eq!(newest, (written_off, 10));
         let has = |key| tx(store, |tx| tx.has_grant(rooms.distributor, key));
         assert!(has("order 1") && !has("order 2"));
         let unfit = [
@@ -435,7 +464,7 @@ fn the_ledger_adds_up() {
 
 #[test]
 fn a_write_off_limit_is_replaced_as_a_whole() {
-    on_both(|store| {
+    on_each(|store| {
         let rooms = rooms(store, "Nordlicht");
         let read = || tx(store, |tx| tx.write_off_limit(rooms.distributor));
         assert_eq!(read(), Counts::none());

@@ -50,7 +50,7 @@ fn file(revision: u32, macs: &[&str], term: Term) -> OtherFile {
 
 #[test]
 fn a_dongle_has_one_key_in_use() {
-    on_both(|store| {
+    on_each(|store| {
         let rooms = rooms(store, "Nordlicht");
         let first = dongle(&rooms, 0, "1949");
         tx(store, |tx| tx.insert_dongle(&first));
@@ -74,7 +74,7 @@ fn a_dongle_has_one_key_in_use() {
 
 #[test]
 fn a_license_keeps_its_charge_files_and_list() {
-    on_both(|store| {
+    on_each(|store| {
         let rooms = rooms(store, "Nordlicht");
         tx(store, |tx| tx.insert_dongle(&dongle(&rooms, 0, "1949")));
         let first = tx(store, |tx| tx.next_license_number());
@@ -105,6 +105,8 @@ fn a_license_keeps_its_charge_files_and_list() {
         assert!(transact(store, |tx| tx.insert_other_file(77, &listed.files[0])).is_err());
         listed.charged = cameras(9);
         tx(store, |tx| tx.put_other_license(&listed));
+        let charge = tx(store, |tx| tx.project_charge(rooms.project));
+        assert!(charge.get("camera") >= 9, "{charge:?}");
         assert_eq!(
             tx(store, |tx| tx.other_license(first)),
             Some(listed.clone())
@@ -128,7 +130,7 @@ fn a_license_keeps_its_charge_files_and_list() {
 
 #[test]
 fn addresses_are_found_with_whose_they_are() {
-    on_both(|store| {
+    on_each(|store| {
         let (north, south) = (rooms(store, "Nordlicht"), rooms(store, "Sur"));
         assert!(!tx(store, |tx| tx.may_list_macs(north.distributor)));
         tx(store, |tx| tx.set_may_list_macs(north.distributor, true));

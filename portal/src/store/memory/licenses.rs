@@ -153,6 +153,25 @@ impl LicensesTx for MemoryTx {
         }))
     }
 
+    fn ledger_of(
+        &mut self,
+        distributor: DistributorId,
+        limit: u32,
+    ) -> Result<Vec<(LedgerEntry, i64)>, StoreError> {
+        let mut balances: BTreeMap<&str, i64> = BTreeMap::new();
+        let mut lines: Vec<(LedgerEntry, i64)> = (self.0.ledger.iter())
+            .filter(|entry| entry.distributor == distributor)
+            .map(|entry| {
+                let balance = balances.entry(&entry.kind).or_default();
+                *balance += entry.delta;
+                (entry.clone(), *balance)
+            })
+            .collect();
+        lines.reverse();
+        lines.truncate(limit as usize);
+        Ok(lines)
+    }
+
     fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError> {
         let mut kinds: BTreeMap<&str, Balance> = BTreeMap::new();
         for entry in (self.0.ledger.iter()).filter(|entry| entry.distributor == distributor) {

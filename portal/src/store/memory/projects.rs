@@ -74,9 +74,26 @@ impl ProjectsTx for MemoryTx {
         Ok(found.cloned())
     }
 
+    fn move_server(&mut self, id: ServerId, to: ProjectId) -> Result<(), StoreError> {
+        must_exist(self.project(to)?.is_some(), "project_id")?;
+        let Some(server) = self.server(id)? else {
+            return Ok(());
+        };
+        let taken = (self.0.servers.iter())
+            .any(|other| other.id != id && other.project == to && other.name == server.name);
+        must_be_new(taken, "a server of this name")?;
+        for server in self.0.servers.iter_mut().filter(|server| server.id == id) {
+            server.project = to;
+        }
+        Ok(())
+    }
+
     fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError> {
-        Ok((self.0.tpms.iter())
-            .filter(|tpm| self.0.project_of_server(tpm.server) == Some(id))
-            .fold(Counts::none(), |sum, tpm| sum.plus(&tpm.row.charged)))
+        let of_tpms = (self.0.tpms.iter()).map(|tpm| (tpm.server, &tpm.row.charged));
+        let of_others = (self.0.others.iter()).map(|other| (other.server, &other.charged));
+        Ok(of_tpms
+            .chain(of_others)
+            .filter(|(server, _)| self.0.project_of_server(*server) == Some(id))
+            .fold(Counts::none(), |sum, (_, charged)| sum.plus(charged)))
     }
 }

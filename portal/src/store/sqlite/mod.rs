@@ -1,18 +1,15 @@
 //! One SQLite file in WAL mode.
 
-mod accounts;
-mod licenses;
-mod others;
-mod projects;
-
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql, Transaction, TransactionBehavior, params_from_iter};
 
+use super::sql::{self, Refused, SqlRow, SqlTx, Value};
 use super::{Store, StoreError, Tx, Verdict};
 
 /// One per schema version, in order. Never edited once released: forward only.
@@ -20,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0001_first.sql"),
     include_str!("0002_terms_and_hardware.sql"),
     include_str!("0003_dongles_and_mac_lists.sql"),
+    include_str!("0004_users_by_address.sql"),
 ];
 
 /// How long a statement waits for another process (a backup, `roots add`).
@@ -36,19 +34,9 @@ pub struct SqliteStore {
 
 /// Names the failed operation.
 fn failed(operation: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
-    move |source| StoreError::Sqlite { operation, source }
-}
-
-/// As [`failed`], but a broken UNIQUE rule is the name's fault.
-fn failed_or_taken(
-    operation: &'static str,
-    what: &'static str,
-) -> impl FnOnce(rusqlite::Error) -> StoreError {
-    move |source| match source.sqlite_error().map(|error| error.extended_code) {
-        Some(
-            rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
-        ) => StoreError::Taken { what },
-        _ => StoreError::Sqlite { operation, source },
+    move |source| StoreError::Database {
+        operation,
+        source: Box::new(source),
     }
 }
 
@@ -118,8 +106,8 @@ impl Store for SqliteStore {
         let tx = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed("begin a transaction"))?;
-        let mut tx = SqliteTx(tx);
-        match work(&mut tx) {
+        let mut tx = SqliteConnection(tx);
+        match work(&mut SqlTx(&mut tx)) {
             Verdict::Commit => tx.0.commit().map_err(failed("commit")),
             Verdict::RollBack => tx.0.rollback().map_err(failed("roll back")),
         }
@@ -127,83 +115,64 @@ impl Store for SqliteStore {
 }
 
 /// A transaction on the file.
-struct SqliteTx<'connection>(Transaction<'connection>);
+struct SqliteConnection<'connection>(Transaction<'connection>);
 
-impl SqliteTx<'_> {
-    /// All rows of a query, read by `read`.
-    fn all<T>(
-        &self,
-        operation: &'static str,
-        sql: &str,
-        params: impl rusqlite::Params,
-        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.0.prepare_cached(sql).map_err(failed(operation))?;
-        let mut rows = statement.query(params).map_err(failed(operation))?;
+impl SqliteConnection<'_> {
+    fn rows(&self, sql: &str, params: &[Value]) -> rusqlite::Result<Vec<SqlRow>> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
+        let mut rows = statement.query(params_from_iter(params))?;
         let mut result = Vec::new();
-        while let Some(row) = rows.next().map_err(failed(operation))? {
-            result.push(read(row)?);
+        while let Some(row) = rows.next()? {
+            let values = (0..columns.len()).map(|index| {
+                Ok(match row.get_ref(index)? {
+                    ValueRef::Null => Value::Null,
+                    ValueRef::Integer(number) => Value::Integer(number),
+                    ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+                    ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
+                    // No column of ours has fractions.
+                    other @ ValueRef::Real(_) => {
+                        return Err(rusqlite::Error::InvalidColumnType(
+                            index,
+                            columns.get(index).cloned().unwrap_or_default(),
+                            other.data_type(),
+                        ));
+                    }
+                })
+            });
+            result.push(SqlRow {
+                columns: Arc::clone(&columns),
+                values: values.collect::<rusqlite::Result<_>>()?,
+            });
         }
         Ok(result)
     }
+}
 
-    /// The only row, or none.
-    fn one<T>(
-        &self,
-        operation: &'static str,
-        sql: &str,
-        params: impl rusqlite::Params,
-        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
-        Ok(self.all(operation, sql, params, read)?.pop())
-    }
-
-    fn execute(
-        &self,
-        operation: &'static str,
-        sql: &str,
-        params: impl rusqlite::Params,
-    ) -> Result<(), StoreError> {
-        self.0
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(params))
-            .map(drop)
-            .map_err(failed(operation))
+impl sql::Connection for SqliteConnection<'_> {
+    fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<SqlRow>, Refused> {
+        self.rows(sql, params).map_err(|source| Refused {
+            taken: matches!(
+                source.sqlite_error().map(|error| error.extended_code),
+                Some(
+                    rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+                        | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                )
+            ),
+            source: Box::new(source),
+        })
     }
 }
 
-/// A column as it is.
-fn get<T: rusqlite::types::FromSql>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
-    row.get(column)
-        .map_err(|_| StoreError::Unreadable { column })
-}
-
-/// A column of text that parses.
-fn parse<T: std::str::FromStr>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
-    get::<String>(row, column)?
-        .parse()
-        .map_err(|_| StoreError::Unreadable { column })
-}
-
-/// A column of text, or NULL, that parses.
-fn parse_optional<T: std::str::FromStr>(
-    row: &Row<'_>,
-    column: &'static str,
-) -> Result<Option<T>, StoreError> {
-    get::<Option<String>>(row, column)?
-        .map(|text| text.parse())
-        .transpose()
-        .map_err(|_| StoreError::Unreadable { column })
-}
-
-/// A column whose number is never below 0.
-fn unsigned<T: TryFrom<i64>>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
-    T::try_from(get::<i64>(row, column)?).map_err(|_| StoreError::Unreadable { column })
-}
-
-/// A counter for a column. The rules refuse any above 2^62.
-fn counter(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
 }
 
 #[cfg(test)]

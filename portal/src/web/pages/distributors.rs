@@ -10,9 +10,10 @@ use sealgate_pages::{
 };
 use sealgate_words::Problem;
 
-use super::{DISTRIBUTORS, Frame, date_words, home, parse_count, problem_page};
-use crate::desk::DeskError;
+use super::{DISTRIBUTORS, Frame, counts_words, date_words, home, parse_count, problem_page};
+use crate::desk::{DeskError, MAC_LABEL};
 use crate::rules::Counts;
+use crate::rules::mac::MAC_KIND;
 use crate::store::DistributorId;
 use crate::web::App;
 use crate::web::posted::Posted;
@@ -34,8 +35,11 @@ async fn page(
     link_token: Option<&str>,
 ) -> Response {
     let actor = signed_in.actor.clone();
-    let distributors = match app.desk(move |desk| desk.distributors(&actor)).await {
-        Ok(distributors) => distributors,
+    let read = app
+        .desk(move |desk| Ok((desk.distributors(&actor)?, desk.projects(&actor)?)))
+        .await;
+    let (distributors, projects) = match read {
+        Ok(read) => read,
         Err(error) => return problem_page(Some(signed_in), &error),
     };
     let frame = Frame {
@@ -53,19 +57,32 @@ async fn page(
     } else {
         table(&Table {
             caption: "Distributors",
-            columns: &["Name", "Added"],
+            columns: &["Name", "Projects", "Used", "Added"],
             rows: distributors
                 .iter()
                 .map(|distributor| {
+                    let own = projects
+                        .iter()
+                        .filter(|view| view.distributor.id == distributor.id);
+                    let used =
+                        (own.clone()).fold(Counts::none(), |sum, view| sum.plus(&view.charged));
                     vec![
                         Cell(html! {
                             a href={ "/distributors/" (distributor.id) } { (distributor.name) }
                         }),
+                        Cell(html! { span class="figures" { (own.count()) } }),
+                        Cell(counts_words(&used)),
                         Cell(html! { (date_words(distributor.created_utc_s)) }),
                     ]
                 })
                 .collect(),
         })
+    };
+    let list = html! {
+        (list)
+        p class="muted" {
+            (distributors.len()) @if distributors.len() == 1 { " distributor" } @else { " distributors" }
+        }
     };
     let add = form(
         &Form {
@@ -122,7 +139,7 @@ pub(crate) async fn add(
     }
 }
 
-fn distributor_id(text: &str) -> Result<DistributorId, DeskError> {
+pub(super) fn distributor_id(text: &str) -> Result<DistributorId, DeskError> {
     text.parse().map_err(|_| DeskError::NotFound {
         what: "distributor",
     })
@@ -180,7 +197,7 @@ async fn one_page(
         html! {
             // A form that is sent twice counts once.
             input type="hidden" name="key" value=(hex::encode(rand::random::<[u8; 16]>()));
-            @for (key, label) in kind::KNOWN {
+            @for (key, label) in sold() {
                 (field(&Field {
                     name: key,
                     label,
@@ -199,11 +216,16 @@ async fn one_page(
         },
     );
     let body = html! {
-        (home::balance_panel(&balances))
+        (home::balance_panel(distributor.id, &balances))
         (panel("Add channels", None, html! {}, grant))
     };
     let lead = html! { a href="/distributors" { "Distributors" } " / " (distributor.name) };
     frame.render(problem, Some(lead), body)
+}
+
+/// What distributors buy: the counts in licenses, and places on lists of cameras.
+fn sold() -> impl Iterator<Item = (&'static str, &'static str)> {
+    (kind::KNOWN.iter().copied()).chain([(MAC_KIND, MAC_LABEL)])
 }
 
 /// `POST /distributors/{id}/grants`.
@@ -219,8 +241,8 @@ pub(crate) async fn grant(
         posted.text("note").to_owned(),
         posted.text("key").to_owned(),
     );
-    let counts: Result<Counts, DeskError> = (kind::KNOWN.iter())
-        .map(|(kind, _)| Ok(((*kind).to_owned(), parse_count(posted.text(kind))?)))
+    let counts: Result<Counts, DeskError> = sold()
+        .map(|(kind, _)| Ok((kind.to_owned(), parse_count(posted.text(kind))?)))
         .collect();
     let granted = app
         .desk(move |desk| {

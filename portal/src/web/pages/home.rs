@@ -1,17 +1,17 @@
 //! Projects, and a project's servers.
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use sealgate_license::entitlements::kind;
 use sealgate_pages::{
     Button, Cell, Field, FieldKind, Form, Icon, Markup, Table, Tone, empty_state, field, form,
-    html, notice, panel, pill, table,
+    html, icon, notice, panel, pill, table,
 };
 use sealgate_words::Problem;
+use serde::Deserialize;
 
 use super::{Frame, PROJECTS, counts_words, date_words, problem_page};
-use crate::desk::{DeskError, ProjectView, ServerView};
+use crate::desk::{DeskError, ProjectView, ServerView, kind_label};
 use crate::store::{Balance, DistributorId, Project, ProjectId, Role};
 use crate::web::App;
 use crate::web::posted::Posted;
@@ -71,7 +71,9 @@ async fn projects_page(app: &App, signed_in: &SignedIn, problem: Option<&Problem
         },
     );
     let body = html! {
-        @if !is_staff { (balance_panel(&balances)) }
+        @if let Some(distributor) = signed_in.actor.distributor {
+            (balance_panel(distributor, &balances))
+        }
         (project_table(&views, is_staff))
         @if !is_staff || !distributors.is_empty() {
             (panel("New project", None, html! {}, add))
@@ -81,7 +83,7 @@ async fn projects_page(app: &App, signed_in: &SignedIn, problem: Option<&Problem
 }
 
 /// What the distributor has, as 'available / total'.
-pub(super) fn balance_panel(balances: &[Balance]) -> Markup {
+pub(super) fn balance_panel(distributor: DistributorId, balances: &[Balance]) -> Markup {
     if balances.is_empty() {
         return notice(
             Tone::Info,
@@ -92,7 +94,7 @@ pub(super) fn balance_panel(balances: &[Balance]) -> Markup {
     panel(
         "Channels",
         None,
-        html! {},
+        html! { a href={ "/distributors/" (distributor) "/ledger" } { "Ledger" } },
         table(&Table {
             caption: "Channels by kind",
             columns: &["Kind", "Available", "Total"],
@@ -100,7 +102,7 @@ pub(super) fn balance_panel(balances: &[Balance]) -> Markup {
                 .iter()
                 .map(|balance| {
                     vec![
-                        Cell(html! { (kind::label(&balance.kind)) }),
+                        Cell(html! { (kind_label(&balance.kind)) }),
                         Cell(html! { span class="figures" { (balance.available) } }),
                         Cell(html! { span class="figures" { (balance.granted) } }),
                     ]
@@ -178,16 +180,44 @@ pub(crate) async fn add_project(
     }
 }
 
+/// What to look for in a list.
+#[derive(Deserialize)]
+pub(crate) struct Find {
+    #[serde(default)]
+    find: String,
+}
+
+/// Does the server have this in its name, or its box in its serial number?
+fn matches(view: &ServerView, find: &str) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(&find.to_lowercase());
+    has(&view.server.name) || view.serial.as_deref().is_some_and(has)
+}
+
+fn find_form(project: &Project, find: &str) -> Markup {
+    html! {
+        form class="form" action={ "/projects/" (project.id) } method="get" role="search" {
+            div class="field" {
+                label for="find" { "Search by name or serial number" }
+                input id="find" type="search" name="find" value=(find);
+            }
+            div class="actions" {
+                button type="submit" class="button secondary" { (icon(Icon::Search)) "Search" }
+            }
+        }
+    }
+}
+
 /// `GET /projects/{id}`: a project's servers.
 pub(crate) async fn project(
     State(app): State<App>,
     Extension(signed_in): Extension<SignedIn>,
     Path(id): Path<String>,
+    Query(Find { find }): Query<Find>,
 ) -> Response {
-    servers_page(&app, &signed_in, &id, None).await
+    servers_page(&app, &signed_in, &id, find.trim(), None).await
 }
 
-fn project_id(text: &str) -> Result<ProjectId, DeskError> {
+pub(super) fn project_id(text: &str) -> Result<ProjectId, DeskError> {
     text.parse()
         .map_err(|_| DeskError::NotFound { what: "project" })
 }
@@ -196,6 +226,7 @@ async fn servers_page(
     app: &App,
     signed_in: &SignedIn,
     id: &str,
+    find: &str,
     problem: Option<&Problem>,
 ) -> Response {
     let actor = signed_in.actor.clone();
@@ -206,7 +237,7 @@ async fn servers_page(
             Ok((desk.project(&actor, id)?, desk.servers(&actor, id)?))
         })
         .await;
-    let (project, views) = match read {
+    let (project, mut views) = match read {
         Ok(read) => read,
         Err(error) => return problem_page(Some(signed_in), &error),
     };
@@ -216,8 +247,17 @@ async fn servers_page(
         current: PROJECTS.href,
         narrow: false,
     };
+    let all = views.len();
+    views.retain(|view| matches(view, find));
     let body = html! {
-        (server_table(&views))
+        @if all > 0 { (find_form(&project, find)) }
+        @if all > 0 && views.is_empty() {
+            (empty_state(Icon::Search, "No server matches", html! {
+                p { a href={ "/projects/" (project.id) } { "Show all " (all) } }
+            }))
+        } @else {
+            (server_table(&views))
+        }
         (panel("New server", None, html! {}, add_server_form(signed_in, &project)))
     };
     let lead = html! {
@@ -250,14 +290,27 @@ fn server_table(views: &[ServerView]) -> Markup {
     }
     table(&Table {
         caption: "Servers",
-        columns: &["Name", "Serial number", "Licensed", "State", "Added"],
+        columns: &[
+            "Name",
+            "Serial number",
+            "Licensed",
+            "Charged",
+            "State",
+            "Added",
+        ],
         rows: views
             .iter()
             .map(|view| {
                 vec![
                     Cell(html! { a href={ "/servers/" (view.server.id) } { (view.server.name) } }),
                     Cell(html! { (view.serial.as_deref().unwrap_or("–")) }),
-                    Cell(counts_words(&view.licensed)),
+                    Cell(html! {
+                        (counts_words(&view.licensed))
+                        @if !view.waiting_for_return.is_empty() {
+                            " (Return: " (counts_words(&view.waiting_for_return)) ")"
+                        }
+                    }),
+                    Cell(counts_words(&view.charged)),
                     Cell(state_pill(view)),
                     Cell(html! { (date_words(view.server.created_utc_s)) }),
                 ]
@@ -268,7 +321,7 @@ fn server_table(views: &[ServerView]) -> Markup {
 
 /// A server's state in one word.
 pub(super) fn state_pill(view: &ServerView) -> Markup {
-    if view.serial.is_none() {
+    if view.serial.is_none() && view.charged.is_empty() {
         pill(Tone::Idle, "No license yet")
     } else if view.waiting_for_return.is_empty() {
         pill(Tone::Ok, "Licensed")
@@ -295,6 +348,6 @@ pub(crate) async fn add_server(
         .await;
     match made {
         Ok(server) => Redirect::to(&format!("/servers/{}", server.id)).into_response(),
-        Err(error) => servers_page(&app, &signed_in, &id, Some(&describe(&error))).await,
+        Err(error) => servers_page(&app, &signed_in, &id, "", Some(&describe(&error))).await,
     }
 }

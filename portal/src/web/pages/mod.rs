@@ -1,5 +1,6 @@
 //! The pages: sign in, projects, servers, licenses; for vendor staff, distributors.
 
+pub(crate) mod books;
 pub(crate) mod distributors;
 pub(crate) mod home;
 pub(crate) mod server;
@@ -9,7 +10,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sealgate_license::entitlements::kind;
 use sealgate_pages::{
     Account, Icon, Layout, Markup, NavItem, Tone, error_page, html, problem_panel,
 };
@@ -17,7 +17,7 @@ use sealgate_words::Problem;
 
 use super::problem::{describe, status};
 use super::session::SignedIn;
-use crate::desk::DeskError;
+use crate::desk::{DeskError, kind_label};
 use crate::rules::Counts;
 use crate::store::Role;
 
@@ -104,7 +104,7 @@ fn counts_words(counts: &Counts) -> Markup {
         @if counts.is_empty() { span class="muted" { "–" } }
         @for (index, (key, count)) in counts.iter().enumerate() {
             @if index > 0 { ", " }
-            span class="figures" { (count) } " " (kind::label(key))
+            span class="figures" { (count) } " " (kind_label(key))
         }
     }
 }

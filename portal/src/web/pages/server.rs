@@ -20,7 +20,7 @@ use crate::web::posted::Posted;
 use crate::web::problem::describe;
 use crate::web::session::SignedIn;
 
-fn server_id(text: &str) -> Result<ServerId, DeskError> {
+pub(super) fn server_id(text: &str) -> Result<ServerId, DeskError> {
     text.parse()
         .map_err(|_| DeskError::NotFound { what: "server" })
 }
@@ -30,6 +30,8 @@ struct ServerPage {
     project: Project,
     licenses: ServerLicenses,
     balances: Vec<Balance>,
+    /// Where it could be moved to, and its own.
+    projects: Vec<Project>,
 }
 
 async fn read(app: &App, signed_in: &SignedIn, id: &str) -> Result<ServerPage, DeskError> {
@@ -41,6 +43,7 @@ async fn read(app: &App, signed_in: &SignedIn, id: &str) -> Result<ServerPage, D
         Ok(ServerPage {
             balances: desk.balances(&actor, project.distributor)?,
             licenses: desk.licenses(&actor, id)?,
+            projects: desk.sister_projects(&actor, project.id)?,
             view,
             project,
         })
@@ -78,7 +81,12 @@ async fn page(
     let body = html! {
         (about(&page.view))
         (panel("Update license", None, html! {}, upload_form(signed_in, &page, wanted)))
-        (panel("Licenses", None, html! {}, history(&page.licenses)))
+        (panel("Licenses", None, html! {
+            a href={ "/servers/" (page.view.server.id) "/history" } { "History" }
+        }, history(&page.licenses)))
+        @if page.projects.len() > 1 {
+            (panel("Move to another project", None, html! {}, move_form(signed_in, &page)))
+        }
     };
     frame.render(problem, Some(crumbs(&page.project, &page.view)), body)
 }
@@ -188,6 +196,49 @@ fn history(licenses: &ServerLicenses) -> Markup {
             })
             .collect(),
     })
+}
+
+fn move_form(signed_in: &SignedIn, page: &ServerPage) -> Markup {
+    form(
+        &Form {
+            action: &format!("/servers/{}/move", page.view.server.id),
+            csrf: &signed_in.csrf,
+            file: false,
+            download: false,
+            button: Button::secondary("Move").with(Icon::Arrow),
+        },
+        html! {
+            div class="field" {
+                label for="project" { "Project" }
+                select id="project" name="project" required {
+                    @for project in &page.projects {
+                        option value=(project.id) selected[project.id == page.project.id] {
+                            (project.name)
+                        }
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// `POST /servers/{id}/move`.
+pub(crate) async fn move_to(
+    State(app): State<App>,
+    Extension(signed_in): Extension<SignedIn>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Response {
+    let actor = signed_in.actor.clone();
+    let server = server_id(&id);
+    let to = home::project_id(posted.text("project"));
+    let moved = app
+        .desk(move |desk| desk.move_server(&actor, server?, to?))
+        .await;
+    match moved {
+        Ok(_) => Redirect::to(&format!("/servers/{id}")).into_response(),
+        Err(error) => page(&app, &signed_in, &id, Some(&describe(&error)), None).await,
+    }
 }
 
 /// The counts that were typed. A kind that the server has and the form did not show

@@ -1,8 +1,6 @@
 //! Users, sessions, audit, EK roots.
 
-use rusqlite::{Row, params};
-
-use super::{SqliteTx, failed, failed_or_taken, get, parse, parse_optional};
+use super::{NONE, SqlRow, SqlTx, get, params, parse, parse_optional};
 use crate::store::{
     AccountsTx, AuditEntry, EkRootEntry, PasswordLink, Role, Session, StoreError, TokenHash, User,
     UserId,
@@ -16,7 +14,7 @@ fn role_text(role: Role) -> &'static str {
     }
 }
 
-fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
+fn read_user(row: &SqlRow) -> Result<User, StoreError> {
     Ok(User {
         id: parse(row, "id")?,
         email: get(row, "email")?,
@@ -31,7 +29,7 @@ fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
     })
 }
 
-fn read_audit(row: &Row<'_>) -> Result<AuditEntry, StoreError> {
+fn read_audit(row: &SqlRow) -> Result<AuditEntry, StoreError> {
     Ok(AuditEntry {
         at_utc_ms: get(row, "at_utc_ms")?,
         actor: parse_optional(row, "actor_id")?,
@@ -41,7 +39,7 @@ fn read_audit(row: &Row<'_>) -> Result<AuditEntry, StoreError> {
     })
 }
 
-impl AccountsTx for SqliteTx<'_> {
+impl AccountsTx for SqlTx<'_> {
     fn meta(&mut self, key: &str) -> Result<Option<String>, StoreError> {
         self.one(
             "read a fact",
@@ -56,32 +54,31 @@ impl AccountsTx for SqliteTx<'_> {
             "note a fact",
             "INSERT INTO meta (key, value) VALUES (?1, ?2)
              ON CONFLICT (key) DO UPDATE SET value = ?2",
-            [key, value],
+            params![key, value],
         )
     }
 
     fn insert_user(&mut self, user: &User) -> Result<(), StoreError> {
-        self.0
-            .execute(
-                "INSERT INTO users (id, email, role, distributor_id, password_phc, created_utc_s)
+        self.insert(
+            "add a user",
+            "a user with this address",
+            "INSERT INTO users (id, email, role, distributor_id, password_phc, created_utc_s)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![
-                    user.id.to_string(),
-                    user.email,
-                    role_text(user.role),
-                    user.distributor.map(|id| id.to_string()),
-                    user.password_phc,
-                    user.created_utc_s,
-                ],
-            )
-            .map(drop)
-            .map_err(failed_or_taken("add a user", "a user with this address"))
+            params![
+                user.id.to_string(),
+                user.email,
+                role_text(user.role),
+                user.distributor.map(|id| id.to_string()),
+                user.password_phc,
+                user.created_utc_s,
+            ],
+        )
     }
 
     fn user_by_email(&mut self, email: &str) -> Result<Option<User>, StoreError> {
         self.one(
             "find a user",
-            "SELECT * FROM users WHERE email = ?1",
+            "SELECT * FROM users WHERE lower(email) = lower(?1)",
             [email],
             read_user,
         )
@@ -100,7 +97,7 @@ impl AccountsTx for SqliteTx<'_> {
         self.execute(
             "set a password",
             "UPDATE users SET password_phc = ?2 WHERE id = ?1",
-            [&id.to_string(), phc],
+            params![id.to_string(), phc],
         )?;
         self.execute(
             "end sessions",
@@ -221,28 +218,26 @@ impl AccountsTx for SqliteTx<'_> {
     }
 
     fn put_ek_root(&mut self, root: &EkRootEntry) -> Result<(), StoreError> {
-        self.0
-            .execute(
-                "INSERT INTO ek_roots (sha256, class, subject, der, added_utc_s)
+        self.execute(
+            "add an EK root",
+            "INSERT INTO ek_roots (sha256, class, subject, der, added_utc_s)
                  VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (sha256) DO UPDATE SET class = ?2",
-                params![
-                    root.sha256,
-                    root.class.map(TrustClass::as_str),
-                    root.subject,
-                    root.der,
-                    root.added_utc_s
-                ],
-            )
-            .map(drop)
-            .map_err(failed("add an EK root"))
+            params![
+                root.sha256,
+                root.class.map(TrustClass::as_str),
+                root.subject,
+                root.der,
+                root.added_utc_s
+            ],
+        )
     }
 
     fn ek_roots(&mut self) -> Result<Vec<EkRootEntry>, StoreError> {
         self.all(
             "read the EK roots",
             "SELECT * FROM ek_roots ORDER BY subject, sha256",
-            [],
+            NONE,
             |row| {
                 Ok(EkRootEntry {
                     sha256: get(row, "sha256")?,

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Row, params};
 use sealgate_license::binding::DonglePublicKey;
 use sealgate_license::entitlements::ListedMac;
 
 use super::licenses::{read_term, term_text};
-use super::{SqliteTx, counter, failed_or_taken, get, parse, unsigned};
+use super::{NONE, Params, SqlRow, SqlTx, counter, get, params, parse, unsigned};
 use crate::rules::Counts;
 use crate::store::others::{Dongle, MacClaim, OtherFile, OtherLicense, OthersTx};
 use crate::store::{DistributorId, ServerId, StoreError};
@@ -16,7 +15,7 @@ fn read_key(bytes: &[u8], column: &'static str) -> Result<DonglePublicKey, Store
     DonglePublicKey::from_sec1(bytes).map_err(|_| StoreError::Unreadable { column })
 }
 
-fn read_dongle(row: &Row<'_>) -> Result<Dongle, StoreError> {
+fn read_dongle(row: &SqlRow) -> Result<Dongle, StoreError> {
     Ok(Dongle {
         public_key: read_key(&get::<Vec<u8>>(row, "public_key")?, "public_key")?,
         serial: get(row, "serial")?,
@@ -27,7 +26,7 @@ fn read_dongle(row: &Row<'_>) -> Result<Dongle, StoreError> {
 }
 
 /// Without its charge and files, which are rows of their own.
-fn read_license(row: &Row<'_>) -> Result<OtherLicense, StoreError> {
+fn read_license(row: &SqlRow) -> Result<OtherLicense, StoreError> {
     let key: Option<Vec<u8>> = get(row, "dongle_key")?;
     Ok(OtherLicense {
         license_number: unsigned(row, "license_number")?,
@@ -38,11 +37,11 @@ fn read_license(row: &Row<'_>) -> Result<OtherLicense, StoreError> {
     })
 }
 
-fn read_count(row: &Row<'_>) -> Result<(String, u32), StoreError> {
+fn read_count(row: &SqlRow) -> Result<(String, u32), StoreError> {
     Ok((get(row, "kind")?, unsigned(row, "count")?))
 }
 
-fn read_claim(row: &Row<'_>) -> Result<MacClaim, StoreError> {
+fn read_claim(row: &SqlRow) -> Result<MacClaim, StoreError> {
     Ok(MacClaim {
         mac: parse(row, "mac")?,
         license_number: unsigned(row, "license_number")?,
@@ -62,8 +61,8 @@ const CLAIMS: &str = "
     JOIN servers ON servers.id = other_licenses.server_id
     JOIN projects ON projects.id = servers.project_id";
 
-impl SqliteTx<'_> {
-    fn complete_other(&self, mut license: OtherLicense) -> Result<OtherLicense, StoreError> {
+impl SqlTx<'_> {
+    fn complete_other(&mut self, mut license: OtherLicense) -> Result<OtherLicense, StoreError> {
         let number = counter(license.license_number);
         license.charged = self
             .all(
@@ -116,9 +115,9 @@ impl SqliteTx<'_> {
     }
 
     fn others(
-        &self,
+        &mut self,
         condition: &str,
-        parameters: impl rusqlite::Params,
+        parameters: impl Params,
     ) -> Result<Vec<OtherLicense>, StoreError> {
         let sql = format!("SELECT * FROM other_licenses WHERE {condition} ORDER BY license_number");
         self.all("find a license", &sql, parameters, read_license)?
@@ -128,7 +127,7 @@ impl SqliteTx<'_> {
     }
 }
 
-impl OthersTx for SqliteTx<'_> {
+impl OthersTx for SqlTx<'_> {
     fn may_list_macs(&mut self, id: DistributorId) -> Result<bool, StoreError> {
         let may = self.one(
             "read a permission",
@@ -148,24 +147,20 @@ impl OthersTx for SqliteTx<'_> {
     }
 
     fn insert_dongle(&mut self, dongle: &Dongle) -> Result<(), StoreError> {
-        self.0
-            .execute(
-                "INSERT INTO dongles (public_key, serial, distributor_id, added_utc_s,
+        self.insert(
+            "add a dongle",
+            "a dongle of this serial number or key",
+            "INSERT INTO dongles (public_key, serial, distributor_id, added_utc_s,
                                       retired_utc_s)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![
-                    dongle.public_key.as_bytes(),
-                    dongle.serial,
-                    dongle.distributor.to_string(),
-                    dongle.added_utc_s,
-                    dongle.retired_utc_s
-                ],
-            )
-            .map(drop)
-            .map_err(failed_or_taken(
-                "add a dongle",
-                "a dongle of this serial number or key",
-            ))
+            params![
+                dongle.public_key.as_bytes(),
+                dongle.serial,
+                dongle.distributor.to_string(),
+                dongle.added_utc_s,
+                dongle.retired_utc_s
+            ],
+        )
     }
 
     fn dongle(&mut self, key: &DonglePublicKey) -> Result<Option<Dongle>, StoreError> {
@@ -304,6 +299,6 @@ impl OthersTx for SqliteTx<'_> {
 
     fn contested_macs(&mut self) -> Result<Vec<MacClaim>, StoreError> {
         let sql = format!("{CLAIMS} WHERE listed_macs.contested = 1 ORDER BY listed_macs.mac");
-        self.all("find listed addresses", &sql, [], read_claim)
+        self.all("find listed addresses", &sql, NONE, read_claim)
     }
 }

@@ -1,14 +1,12 @@
 //! Distributors, projects, servers.
 
-use rusqlite::{Row, params};
-
-use super::{SqliteTx, failed_or_taken, get, parse, unsigned};
+use super::{NONE, SqlRow, SqlTx, get, params, parse, unsigned};
 use crate::rules::Counts;
 use crate::store::{
     Distributor, DistributorId, Project, ProjectId, ProjectsTx, Server, ServerId, StoreError,
 };
 
-fn read_distributor(row: &Row<'_>) -> Result<Distributor, StoreError> {
+fn read_distributor(row: &SqlRow) -> Result<Distributor, StoreError> {
     Ok(Distributor {
         id: parse(row, "id")?,
         name: get(row, "name")?,
@@ -16,7 +14,7 @@ fn read_distributor(row: &Row<'_>) -> Result<Distributor, StoreError> {
     })
 }
 
-fn read_project(row: &Row<'_>) -> Result<Project, StoreError> {
+fn read_project(row: &SqlRow) -> Result<Project, StoreError> {
     Ok(Project {
         id: parse(row, "id")?,
         distributor: parse(row, "distributor_id")?,
@@ -27,7 +25,7 @@ fn read_project(row: &Row<'_>) -> Result<Project, StoreError> {
     })
 }
 
-fn read_server(row: &Row<'_>) -> Result<Server, StoreError> {
+fn read_server(row: &SqlRow) -> Result<Server, StoreError> {
     Ok(Server {
         id: parse(row, "id")?,
         project: parse(row, "project_id")?,
@@ -37,29 +35,25 @@ fn read_server(row: &Row<'_>) -> Result<Server, StoreError> {
     })
 }
 
-impl ProjectsTx for SqliteTx<'_> {
+impl ProjectsTx for SqlTx<'_> {
     fn insert_distributor(&mut self, distributor: &Distributor) -> Result<(), StoreError> {
-        self.0
-            .execute(
-                "INSERT INTO distributors (id, name, created_utc_s) VALUES (?1, ?2, ?3)",
-                params![
-                    distributor.id.to_string(),
-                    distributor.name,
-                    distributor.created_utc_s
-                ],
-            )
-            .map(drop)
-            .map_err(failed_or_taken(
-                "add a distributor",
-                "a distributor of this name",
-            ))
+        self.insert(
+            "add a distributor",
+            "a distributor of this name",
+            "INSERT INTO distributors (id, name, created_utc_s) VALUES (?1, ?2, ?3)",
+            params![
+                distributor.id.to_string(),
+                distributor.name,
+                distributor.created_utc_s
+            ],
+        )
     }
 
     fn distributors(&mut self) -> Result<Vec<Distributor>, StoreError> {
         self.all(
             "read the distributors",
             "SELECT * FROM distributors ORDER BY name",
-            [],
+            NONE,
             read_distributor,
         )
     }
@@ -74,28 +68,27 @@ impl ProjectsTx for SqliteTx<'_> {
     }
 
     fn insert_project(&mut self, project: &Project) -> Result<(), StoreError> {
-        self.0
-            .execute(
-                "INSERT INTO projects
+        self.insert(
+            "add a project",
+            "a project of this name",
+            "INSERT INTO projects
                      (id, distributor_id, name, description, built_in, created_utc_s)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![
-                    project.id.to_string(),
-                    project.distributor.to_string(),
-                    project.name,
-                    project.description,
-                    project.built_in,
-                    project.created_utc_s
-                ],
-            )
-            .map(drop)
-            .map_err(failed_or_taken("add a project", "a project of this name"))
+            params![
+                project.id.to_string(),
+                project.distributor.to_string(),
+                project.name,
+                project.description,
+                project.built_in,
+                project.created_utc_s
+            ],
+        )
     }
 
     fn projects(&mut self, of: Option<DistributorId>) -> Result<Vec<Project>, StoreError> {
         self.all(
             "read the projects",
-            "SELECT * FROM projects WHERE ?1 IS NULL OR distributor_id = ?1
+            "SELECT * FROM projects WHERE CAST(?1 AS TEXT) IS NULL OR distributor_id = ?1
              ORDER BY built_in, name",
             [of.map(|id| id.to_string())],
             read_project,
@@ -112,20 +105,19 @@ impl ProjectsTx for SqliteTx<'_> {
     }
 
     fn insert_server(&mut self, server: &Server) -> Result<(), StoreError> {
-        self.0
-            .execute(
-                "INSERT INTO servers (id, project_id, name, description, created_utc_s)
+        self.insert(
+            "add a server",
+            "a server of this name",
+            "INSERT INTO servers (id, project_id, name, description, created_utc_s)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![
-                    server.id.to_string(),
-                    server.project.to_string(),
-                    server.name,
-                    server.description,
-                    server.created_utc_s
-                ],
-            )
-            .map(drop)
-            .map_err(failed_or_taken("add a server", "a server of this name"))
+            params![
+                server.id.to_string(),
+                server.project.to_string(),
+                server.name,
+                server.description,
+                server.created_utc_s
+            ],
+        )
     }
 
     fn servers(&mut self, of: ProjectId) -> Result<Vec<Server>, StoreError> {
@@ -146,14 +138,26 @@ impl ProjectsTx for SqliteTx<'_> {
         )
     }
 
+    fn move_server(&mut self, id: ServerId, to: ProjectId) -> Result<(), StoreError> {
+        self.insert(
+            "move a server",
+            "a server of this name",
+            "UPDATE servers SET project_id = ?2 WHERE id = ?1",
+            params![id.to_string(), to.to_string()],
+        )
+    }
+
     fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError> {
         let pairs = self.all(
             "add up a project",
-            "SELECT tpm_charges.kind AS kind, SUM(tpm_charges.count) AS count
-             FROM tpm_charges
-             JOIN tpms ON tpms.id = tpm_charges.tpm_id
-             JOIN servers ON servers.id = tpms.server_id
-             WHERE servers.project_id = ?1 GROUP BY tpm_charges.kind",
+            "SELECT kind, CAST(SUM(count) AS BIGINT) AS count FROM
+                 (SELECT tpm_charges.kind, tpm_charges.count, tpms.server_id
+                  FROM tpm_charges JOIN tpms ON tpms.id = tpm_charges.tpm_id
+                  UNION ALL
+                  SELECT other_charges.kind, other_charges.count, other_licenses.server_id
+                  FROM other_charges JOIN other_licenses USING (license_number)) AS charges
+             JOIN servers ON servers.id = charges.server_id
+             WHERE servers.project_id = ?1 GROUP BY kind",
             [id.to_string()],
             |row| Ok((get::<String>(row, "kind")?, unsigned::<u32>(row, "count")?)),
         )?;

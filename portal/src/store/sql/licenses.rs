@@ -1,9 +1,8 @@
 //! TPMs, license files, the ledger.
 
-use rusqlite::{Row, params};
 use zeroize::Zeroizing;
 
-use super::{SqliteTx, counter, get, parse, unsigned};
+use super::{NONE, Params, SqlRow, SqlTx, counter, get, params, parse, parse_optional, unsigned};
 use crate::rules::{self, Counts, Custody, Forgotten, Issued, Term};
 use crate::store::{
     Balance, DistributorId, FileId, LedgerEntry, LedgerReason, LicenseFile, LicensesTx, ServerId,
@@ -19,6 +18,26 @@ fn reason_text(reason: LedgerReason) -> &'static str {
     }
 }
 
+fn read_entry(row: &SqlRow) -> Result<LedgerEntry, StoreError> {
+    Ok(LedgerEntry {
+        at_utc_ms: get(row, "at_utc_ms")?,
+        distributor: parse(row, "distributor_id")?,
+        kind: get(row, "kind")?,
+        delta: get(row, "delta")?,
+        reason: match get::<String>(row, "reason")?.as_str() {
+            "grant" => LedgerReason::Grant,
+            "charge" => LedgerReason::Charge,
+            "credit" => LedgerReason::Credit,
+            "write_off" => LedgerReason::WriteOff,
+            _ => return Err(StoreError::Unreadable { column: "reason" }),
+        },
+        tpm: get::<Option<i64>>(row, "tpm_id")?.map(TpmId),
+        note: get(row, "note")?,
+        actor: parse_optional(row, "actor_id")?,
+        idempotency_key: get(row, "idempotency_key")?,
+    })
+}
+
 fn custody_text(custody: Custody) -> &'static str {
     match custody {
         Custody::Owner => "owner",
@@ -26,7 +45,7 @@ fn custody_text(custody: Custody) -> &'static str {
     }
 }
 
-fn read_custody(row: &Row<'_>) -> Result<Custody, StoreError> {
+fn read_custody(row: &SqlRow) -> Result<Custody, StoreError> {
     match get::<String>(row, "custody")?.as_str() {
         "owner" => Ok(Custody::Owner),
         "written_off" => Ok(Custody::WrittenOff),
@@ -34,7 +53,7 @@ fn read_custody(row: &Row<'_>) -> Result<Custody, StoreError> {
     }
 }
 
-fn read_forgotten(row: &Row<'_>) -> Result<Option<Forgotten>, StoreError> {
+fn read_forgotten(row: &SqlRow) -> Result<Option<Forgotten>, StoreError> {
     let counter = |column| -> Result<Option<u64>, StoreError> {
         get::<Option<i64>>(row, column)?
             .map(u64::try_from)
@@ -54,7 +73,7 @@ pub(super) fn term_text(term: Term) -> &'static str {
     }
 }
 
-pub(super) fn read_term(row: &Row<'_>) -> Result<Term, StoreError> {
+pub(super) fn read_term(row: &SqlRow) -> Result<Term, StoreError> {
     let ends: Option<i64> = get(row, "ends_utc_s")?;
     match (get::<String>(row, "term")?.as_str(), ends) {
         ("perpetual", None) => Ok(Term::Perpetual),
@@ -66,7 +85,7 @@ pub(super) fn read_term(row: &Row<'_>) -> Result<Term, StoreError> {
 }
 
 /// A TPM without its charge and files, which are rows of their own.
-fn read_tpm(row: &Row<'_>) -> Result<Tpm, StoreError> {
+fn read_tpm(row: &SqlRow) -> Result<Tpm, StoreError> {
     Ok(Tpm {
         id: TpmId(get(row, "id")?),
         identity: TpmIdentity {
@@ -92,7 +111,7 @@ fn read_tpm(row: &Row<'_>) -> Result<Tpm, StoreError> {
 }
 
 /// A file without its counts, which are rows of their own.
-fn read_file(row: &Row<'_>) -> Result<LicenseFile, StoreError> {
+fn read_file(row: &SqlRow) -> Result<LicenseFile, StoreError> {
     Ok(LicenseFile {
         id: FileId(get(row, "id")?),
         tpm: TpmId(get(row, "tpm_id")?),
@@ -108,11 +127,11 @@ fn read_file(row: &Row<'_>) -> Result<LicenseFile, StoreError> {
     })
 }
 
-fn read_count(row: &Row<'_>) -> Result<(String, u32), StoreError> {
+fn read_count(row: &SqlRow) -> Result<(String, u32), StoreError> {
     Ok((get(row, "kind")?, unsigned(row, "count")?))
 }
 
-impl SqliteTx<'_> {
+impl SqlTx<'_> {
     fn complete(&mut self, mut tpm: Tpm) -> Result<Tpm, StoreError> {
         tpm.row.charged = self
             .all(
@@ -142,7 +161,7 @@ impl SqliteTx<'_> {
         &mut self,
         operation: &'static str,
         sql: &str,
-        params: impl rusqlite::Params,
+        params: impl Params,
     ) -> Result<Vec<Tpm>, StoreError> {
         self.all(operation, sql, params, read_tpm)?
             .into_iter()
@@ -150,7 +169,7 @@ impl SqliteTx<'_> {
             .collect()
     }
 
-    fn counts_of_file(&self, id: &FileId) -> Result<Counts, StoreError> {
+    fn counts_of_file(&mut self, id: &FileId) -> Result<Counts, StoreError> {
         let pairs = self.all(
             "read a license's counts",
             "SELECT kind, count FROM license_counts WHERE file_id = ?1",
@@ -161,12 +180,12 @@ impl SqliteTx<'_> {
     }
 }
 
-impl LicensesTx for SqliteTx<'_> {
+impl LicensesTx for SqlTx<'_> {
     fn tpm(&mut self, identity: &TpmIdentity) -> Result<Option<Tpm>, StoreError> {
         self.one(
             "find a TPM",
             "SELECT * FROM tpms WHERE ek_name = ?1 AND ak_name = ?2",
-            [&identity.ek_name, &identity.ak_name],
+            params![identity.ek_name, identity.ak_name],
             read_tpm,
         )?
         .map(|tpm| self.complete(tpm))
@@ -190,7 +209,7 @@ impl LicensesTx for SqliteTx<'_> {
     }
 
     fn tpms(&mut self) -> Result<Vec<Tpm>, StoreError> {
-        self.tpms_where("read the TPMs", "SELECT * FROM tpms ORDER BY id", [])
+        self.tpms_where("read the TPMs", "SELECT * FROM tpms ORDER BY id", NONE)
     }
 
     fn tpms_with_ended_licenses(
@@ -213,11 +232,11 @@ impl LicensesTx for SqliteTx<'_> {
     }
 
     fn insert_tpm(&mut self, tpm: &Tpm) -> Result<TpmId, StoreError> {
-        self.execute(
+        let id = self.one(
             "add a TPM",
             "INSERT INTO tpms (ek_name, ak_name, trust_class, model, serial, server_id,
                                license_number, attested, proven)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0) RETURNING id",
             params![
                 tpm.identity.ek_name,
                 tpm.identity.ak_name,
@@ -227,8 +246,9 @@ impl LicensesTx for SqliteTx<'_> {
                 tpm.server.to_string(),
                 counter(tpm.license_number),
             ],
+            |row| get(row, "id"),
         )?;
-        let id = TpmId(self.0.last_insert_rowid());
+        let id = TpmId(id.ok_or(StoreError::Unreadable { column: "id" })?);
         self.update_tpm(&Tpm { id, ..tpm.clone() })?;
         Ok(id)
     }
@@ -238,8 +258,8 @@ impl LicensesTx for SqliteTx<'_> {
             "find the next license number",
             "SELECT COALESCE(MAX(license_number), 1000) + 1 AS next FROM
                  (SELECT license_number FROM tpms
-                  UNION ALL SELECT license_number FROM other_licenses)",
-            [],
+                  UNION ALL SELECT license_number FROM other_licenses) AS numbers",
+            NONE,
             |row| unsigned(row, "next"),
         )?;
         next.ok_or(StoreError::Unreadable {
@@ -374,18 +394,35 @@ impl LicensesTx for SqliteTx<'_> {
             "find a grant",
             "SELECT seq FROM ledger WHERE distributor_id = ?1 AND idempotency_key = ?2
              AND reason = 'grant' LIMIT 1",
-            [&distributor.to_string(), idempotency_key],
+            params![distributor.to_string(), idempotency_key],
             |row| get::<i64>(row, "seq"),
         )?;
         Ok(found.is_some())
     }
 
+    fn ledger_of(
+        &mut self,
+        distributor: DistributorId,
+        limit: u32,
+    ) -> Result<Vec<(LedgerEntry, i64)>, StoreError> {
+        self.all(
+            "read the ledger",
+            "SELECT ledger.*, CAST(SUM(delta) OVER (PARTITION BY kind ORDER BY seq) AS BIGINT)
+                 AS balance
+             FROM ledger WHERE distributor_id = ?1 ORDER BY seq DESC LIMIT ?2",
+            params![distributor.to_string(), limit],
+            |row| Ok((read_entry(row)?, get(row, "balance")?)),
+        )
+    }
+
     fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError> {
         self.all(
             "add up a balance",
-            "SELECT kind, SUM(delta) AS available,
-                    SUM(CASE reason WHEN 'grant' THEN delta ELSE 0 END) AS granted,
-                    SUM(CASE reason WHEN 'write_off' THEN delta ELSE 0 END) AS written_off
+            "SELECT kind, CAST(SUM(delta) AS BIGINT) AS available,
+                    CAST(SUM(CASE reason WHEN 'grant' THEN delta ELSE 0 END) AS BIGINT)
+                        AS granted,
+                    CAST(SUM(CASE reason WHEN 'write_off' THEN delta ELSE 0 END) AS BIGINT)
+                        AS written_off
              FROM ledger WHERE distributor_id = ?1 GROUP BY kind ORDER BY kind",
             [distributor.to_string()],
             |row| {
