@@ -22,6 +22,7 @@ pub mod config;
 pub mod disk;
 pub mod disks;
 pub mod export;
+pub mod feed;
 pub mod flac;
 pub mod format;
 pub mod fragments;
@@ -53,6 +54,7 @@ pub mod sub_stream;
 pub mod threads;
 pub mod timeline;
 pub mod udp_relay;
+pub mod viewer;
 pub mod writer;
 
 pub use config::{Config, ConfigError};
