@@ -31,6 +31,40 @@ CHROMIUM_ARGUMENTS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 
+# From the first picture until a player has found its pace.
+SETTLED_S = 8
+# Reads the strip of frame_code.py out of every picture that is shown, with the time it is shown
+# at. Blocks are compared with the start pattern's own dark and light ones.
+WATCH_VIDEOS = """() => {
+  const start = [%s];
+  const [columns, rows, step] = [%d, %d, 8];
+  window.measured = { seen: [], first: null };
+  for (const video of document.querySelectorAll("video")) {
+    const frames = [];
+    measured.seen.push(frames);
+    const canvas = new OffscreenCanvas(columns * step, rows * step);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    const look = (now, { expectedDisplayTime }) => {
+      video.requestVideoFrameCallback(look);
+      context.drawImage(video, 0, 0, video.videoWidth, video.videoHeight * %d / %d,
+                        0, 0, columns * step, rows * step);
+      const shown = Date.now() + expectedDisplayTime - performance.now();
+      measured.first ??= shown;
+      const { data } = context.getImageData(0, 0, columns * step, rows * step);
+      const levels = [];
+      for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
+        const at = ((row * step + step / 2) * columns * step + column * step + step / 2) * 4;
+        levels.push(data[at] + data[at + 1] + data[at + 2]);
+      }
+      const known = bit => levels.filter((_, place) => place < start.length && start[place] === bit);
+      const middle = (Math.max(...known(0)) + Math.min(...known(1))) / 2;
+      frames.push({ shown, bits: levels.map(level => level > middle ? "1" : "0").join("") });
+    };
+    video.requestVideoFrameCallback(look);
+  }
+}""" % (",".join(map(str, frame_code.START)), frame_code.COLUMNS, frame_code.ROWS,
+        frame_code.STRIP_HEIGHT, frame_code.HEIGHT)
+
 
 class Unexpected(Exception):
     """The page is not what the owner would expect there."""
@@ -193,6 +227,36 @@ class Owner:
         self.photograph("live")
         return {"pictures": seen, "player": self.player(video)}
 
+    def measure_live(self, path, tiles, seconds):
+        """How old each picture of a live page is when it is shown, of so many tiles."""
+        began = time.time()
+        self.open(path)
+        self.page.evaluate(WATCH_VIDEOS)
+        end = time.monotonic() + 30 * self.patience
+        # The pages' policy forbids what Playwright's own waiting for a function does.
+        while self.page.evaluate("measured.seen.filter(frames => frames.length > 0).length") < tiles:
+            if time.monotonic() > end:
+                raise Unexpected(f"not all of {tiles} pictures are seen: {self.look()}")
+            self.page.wait_for_timeout(50)
+        first = self.page.evaluate("measured.first")
+        self.page.wait_for_timeout(SETTLED_S * 1000)
+        self.page.evaluate("measured.seen.forEach(frames => { frames.length = 0; })")
+        self.page.wait_for_timeout(seconds * 1000)
+        seen = self.page.evaluate("measured.seen")
+        self.photograph("live-" + path.strip("/").replace("/", "-"))
+        ages, letters, unread = [], set(), 0
+        for frames in seen:
+            for frame in frames:
+                found = frame_code.read_bits([int(bit) for bit in frame["bits"]])
+                if found is None:
+                    unread += 1
+                    continue
+                letters.add(found[0])
+                ages.append(round(frame["shown"] - found[1] * 1000 / frame_code.FRAMES_PER_SECOND, 1))
+        players = [self.player(video) for video in self.page.locator("video").all()]
+        return {"ages_ms": ages, "letters": sorted(letters), "unread": unread,
+                "first_ms": round(first - began * 1000), "players": players}
+
     @staticmethod
     def player(video):
         return video.evaluate("video => ({width: video.videoWidth, height: video.videoHeight,"
@@ -209,7 +273,7 @@ class Owner:
 
 VERBS = ("first_start", "sign_in", "read_home", "read_cameras", "read_license_page",
          "export_request", "import_license", "assign", "release", "watch_live",
-         "hear_complaints", "close")
+         "measure_live", "hear_complaints", "close")
 
 
 def answer(owner, line):
