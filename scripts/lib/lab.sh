@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the lab needs besides programs; sourced by scripts that start it, from the repository's root.
 
 playwright='playwright==1.65.*'

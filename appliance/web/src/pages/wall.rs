@@ -174,10 +174,7 @@ fn choice(cameras: &[CameraView], wanted: &Wanted) -> Markup {
                 @for (arrangement, key, label) in ARRANGEMENTS {
                     label {
                         input type="radio" name="layout" value=(key) checked[arrangement == wanted.arrangement];
-                        span {
-                            @if arrangement != Arrangement::Auto { span class="unseen" { "Tiles at once: " } }
-                            (label)
-                        }
+                        span { (label) }
                     }
                 }
             }
@@ -204,7 +201,7 @@ fn tile(camera: &CameraView, shown: bool) -> Markup {
         li class="wall-tile" data-tile=(camera.id) hidden[!shown] {
             a class="screen" href={ "/live/" (camera.id) } data-live={ "/api/v1/live/" (camera.id) } data-stream="sub"
                 aria-label={ "Live picture of " (name) ". Open it alone." } {
-                video muted playsinline disablepictureinpicture tabindex="-1" {}
+                video muted playsinline disablepictureinpicture {}
                 span class="screen-words" role="status" { "Waiting for the picture" }
                 span class="screen-name" { (name) }
             }
