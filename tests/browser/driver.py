@@ -230,7 +230,7 @@ class Owner:
     def walk_live(self, camera):
         """The page of all cameras and the page of one, as somebody uses them."""
         sockets = []
-        self.page.on("websocket", sockets.append)
+        self.page.on("websocket", lambda socket: sockets.append(socket))
         playing = ("selector => { const video = document.querySelector(selector);"
                    " return video.readyState >= 3 && !video.paused && video.videoWidth; }")
 
