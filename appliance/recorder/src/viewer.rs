@@ -21,9 +21,9 @@ const MAX_QUEUED_90K: u64 = 30 * TIMESCALE as u64;
 const MAX_QUEUED_BYTES: usize = 8 * 1024 * 1024;
 /// The same: a camera may well say that a thousand pictures last no time.
 const MAX_QUEUED_PARTS: usize = 2048;
-/// Sound that is this much away from where the last part's ended is played there: pictures' times
-/// are told before they are certain, and sound would be cut by what is put right.
-const SOUND_JITTER_90K: u64 = TIMESCALE as u64 / 8;
+/// Sound follows its pictures only where they are moved by more than this: their times are told
+/// before they are certain, and sound would be cut by what is put right.
+const SOUND_JITTER_90K: u128 = TIMESCALE as u128 / 8;
 
 /// What one viewer has not fetched yet.
 #[derive(Debug, Default)]
@@ -168,8 +168,10 @@ impl QueueState {
 pub struct Viewer {
     queue: Arc<Queue>,
     next_time_90k: u64,
-    /// Where the sound of the last part ended.
-    sound_end_90k: Option<u64>,
+    /// What is added to the times of sound: what was added to the pictures', but steady.
+    sound_shift_90k: Option<i128>,
+    /// Where the sound of the last part ended, or at least began.
+    sound_end_90k: u64,
     missing: Option<u32>,
 }
 
@@ -178,7 +180,8 @@ impl Viewer {
         Self {
             queue,
             next_time_90k: 0,
-            sound_end_90k: None,
+            sound_shift_90k: None,
+            sound_end_90k: 0,
             missing,
         }
     }
@@ -244,15 +247,18 @@ impl Viewer {
     /// The part's header on this viewer's timeline. Its sound never goes back, nor jumps by little.
     fn head(&mut self, part: &Part) -> BytesMut {
         let mut head = part.head_at(self.next_time_90k);
-        if let Some(mut sound_90k) = part.sound_time_at(self.next_time_90k) {
-            if let Some(end) = self.sound_end_90k
-                && (sound_90k < end || sound_90k - end <= SOUND_JITTER_90K)
-            {
-                sound_90k = end;
-                part.set_sound_time(&mut head, sound_90k);
-            }
-            let duration = part.sound_duration_90k();
-            self.sound_end_90k = duration.map(|duration| sound_90k.saturating_add(duration));
+        if let Some(own_90k) = part.sound_time_at(part.decode_time_90k) {
+            let shift = i128::from(self.next_time_90k) - i128::from(part.decode_time_90k);
+            let shift = match self.sound_shift_90k {
+                Some(former) if former.abs_diff(shift) <= SOUND_JITTER_90K => former,
+                _ => shift,
+            };
+            self.sound_shift_90k = Some(shift);
+            let time_90k = u64::try_from(i128::from(own_90k) + shift).unwrap_or(0);
+            let time_90k = time_90k.max(self.sound_end_90k);
+            part.set_sound_time(&mut head, time_90k);
+            let duration_90k = part.sound_duration_90k().unwrap_or(0);
+            self.sound_end_90k = time_90k.saturating_add(duration_90k);
         }
         head
     }
