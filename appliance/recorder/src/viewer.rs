@@ -170,6 +170,8 @@ pub struct Viewer {
     next_time_90k: u64,
     /// What is added to the times of sound: what was added to the pictures', but steady.
     sound_shift_90k: Option<i128>,
+    /// How much later than its pictures it has to be, as nothing is before 0.
+    sound_late_90k: i128,
     /// Where the sound of the last part ended, or at least began.
     sound_end_90k: u64,
     missing: Option<u32>,
@@ -181,6 +183,7 @@ impl Viewer {
             queue,
             next_time_90k: 0,
             sound_shift_90k: None,
+            sound_late_90k: 0,
             sound_end_90k: 0,
             missing,
         }
@@ -249,10 +252,18 @@ impl Viewer {
         let mut head = part.head_at(self.next_time_90k);
         if let Some(own_90k) = part.sound_time_at(part.decode_time_90k) {
             let shift = i128::from(self.next_time_90k) - i128::from(part.decode_time_90k);
-            let shift = match self.sound_shift_90k {
-                Some(former) if former.abs_diff(shift) <= SOUND_JITTER_90K => former,
-                _ => shift,
+            let wanted = shift + self.sound_late_90k;
+            let mut shift = match self.sound_shift_90k {
+                Some(former) if former.abs_diff(wanted) <= SOUND_JITTER_90K => former,
+                _ => wanted,
             };
+            // The first frame may have begun before the first picture of all: all sound is then
+            // as late as this one has to be.
+            let early = -(i128::from(own_90k) + shift);
+            if early > 0 {
+                self.sound_late_90k += early;
+                shift += early;
+            }
             self.sound_shift_90k = Some(shift);
             let time_90k = u64::try_from(i128::from(own_90k) + shift).unwrap_or(0);
             let time_90k = time_90k.max(self.sound_end_90k);
