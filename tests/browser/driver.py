@@ -31,6 +31,40 @@ CHROMIUM_ARGUMENTS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 
+# From the first picture until a player has found its pace.
+SETTLED_S = 8
+# Reads the strip of frame_code.py out of every picture that is shown, with the time it is shown
+# at. Blocks are compared with the start pattern's own dark and light ones.
+WATCH_VIDEOS = """() => {
+  const start = [%s];
+  const [columns, rows, step] = [%d, %d, 8];
+  window.measured = { seen: [], first: null };
+  for (const video of document.querySelectorAll("video")) {
+    const frames = [];
+    measured.seen.push(frames);
+    const canvas = new OffscreenCanvas(columns * step, rows * step);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    const look = (now, { expectedDisplayTime }) => {
+      video.requestVideoFrameCallback(look);
+      context.drawImage(video, 0, 0, video.videoWidth, video.videoHeight * %d / %d,
+                        0, 0, columns * step, rows * step);
+      const shown = Date.now() + expectedDisplayTime - performance.now();
+      measured.first ??= shown;
+      const { data } = context.getImageData(0, 0, columns * step, rows * step);
+      const levels = [];
+      for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
+        const at = ((row * step + step / 2) * columns * step + column * step + step / 2) * 4;
+        levels.push(data[at] + data[at + 1] + data[at + 2]);
+      }
+      const known = bit => levels.filter((_, place) => place < start.length && start[place] === bit);
+      const middle = (Math.max(...known(0)) + Math.min(...known(1))) / 2;
+      frames.push({ shown, bits: levels.map(level => level > middle ? "1" : "0").join("") });
+    };
+    video.requestVideoFrameCallback(look);
+  }
+}""" % (",".join(map(str, frame_code.START)), frame_code.COLUMNS, frame_code.ROWS,
+        frame_code.STRIP_HEIGHT, frame_code.HEIGHT)
+
 
 class Unexpected(Exception):
     """The page is not what the owner would expect there."""
@@ -193,6 +227,121 @@ class Owner:
         self.photograph("live")
         return {"pictures": seen, "player": self.player(video)}
 
+    def walk_live(self, camera):
+        """The page of all cameras and the page of one, as somebody uses them."""
+        sockets = []
+        self.page.on("websocket", lambda socket: sockets.append(socket))
+        playing = ("selector => { const video = document.querySelector(selector);"
+                   " return video.readyState >= 3 && !video.paused && video.videoWidth; }")
+
+        def plays(selector):
+            return self.comes(f"{selector} plays", lambda: self.page.evaluate(playing, selector))
+
+        def is_open():
+            return [socket.url for socket in sockets if not socket.is_closed()]
+
+        self.open("/live")
+        tile = f'[data-tile="{camera}"]'
+        facts = {"tile_width": plays(tile + " video"), "sockets": is_open()}
+        self.photograph("live-wall")
+        self.page.emulate_media(color_scheme="dark")
+        self.photograph("live-wall-dark")
+        self.page.emulate_media(color_scheme="light")
+
+        # A layout changes the page in place.
+        self.page.locator('input[name=layout][value="4"]').check(force=True)
+        if is_open() != facts["sockets"]:
+            raise Unexpected(f"another layout connects anew: {is_open()}")
+        # What is not chosen does not stream, and is in the address.
+        self.page.locator("summary", has_text="Choose cameras").click()
+        self.page.locator(f'input[name=camera][value="{camera}"]').uncheck()
+        self.comes("a tile that is not chosen stops", lambda: not is_open())
+        facts["address"] = self.page.evaluate("location.search")
+        self.page.locator(f'input[name=camera][value="{camera}"]').check()
+        plays(tile + " video")
+        # So does a tab that nobody sees.
+        self.hide(True)
+        self.comes("a hidden tab stops", lambda: not is_open())
+        self.hide(False)
+        plays(tile + " video")
+
+        # By keyboard to the camera alone.
+        self.page.locator(tile + " a").focus()
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_url(f"**/live/{camera}")
+        facts["main_width"] = plays("video")
+        with self.page.expect_response(f"**/api/v1/snapshot/{camera}") as answered:
+            self.page.locator("[data-snapshot]").click()
+        if not answered.value.ok:
+            told = self.page.locator("[data-told]")
+            self.comes("a refusal is told", lambda: told.is_visible() and told.inner_text())
+            facts["snapshot"] = told.inner_text()
+        facts["kept_s"] = self.keeps_little()
+
+        # A browser that can't play the camera's main stream, as with H.265.
+        usual, self.page = self.page, self.context.new_page()
+        try:
+            self.page.add_init_script("const real = MediaSource.isTypeSupported; let calls = 0;"
+                                      "MediaSource.isTypeSupported ="
+                                      " type => calls++ > 0 && real.call(MediaSource, type);")
+            self.open(f"/live/{camera}")
+            facts["fallback_width"] = plays("video")
+            facts["fallback_note"] = self.page.locator(".screen-note").inner_text()
+            self.photograph("live-fallback")
+        finally:
+            self.page.close()
+            self.page = usual
+        return facts
+
+    def comes(self, what, ask):
+        """What is asked for, once there is such. The pages' policy forbids Playwright's own way."""
+        end = time.monotonic() + 15 * self.patience
+        while not (found := ask()):
+            if time.monotonic() > end:
+                raise Unexpected(f"{what}: not in time; {self.look()}")
+            self.page.wait_for_timeout(50)
+        return found
+
+    def hide(self, hidden):
+        self.page.evaluate("hidden => { Object.defineProperty(document, 'hidden',"
+                           " { configurable: true, get: () => hidden });"
+                           " document.dispatchEvent(new Event('visibilitychange')); }", hidden)
+
+    def keeps_little(self):
+        """How much video the player holds after a while, seconds."""
+        self.page.wait_for_timeout(12_000)
+        kept = self.page.evaluate("(({ buffered }) => buffered.end(0) - buffered.start(0))"
+                                  "(document.querySelector('video'))")
+        if kept > 11:
+            raise Unexpected(f"the player keeps {kept} s of video")
+        return round(kept, 1)
+
+    def measure_live(self, path, tiles, seconds):
+        """How old each picture of a live page is when it is shown, of so many tiles."""
+        began = time.time()
+        self.open(path)
+        self.page.evaluate(WATCH_VIDEOS)
+        seen = "measured.seen.filter(frames => frames.length > 0).length"
+        self.comes(f"{tiles} pictures", lambda: self.page.evaluate(seen) >= tiles)
+        first = self.page.evaluate("measured.first")
+        self.page.wait_for_timeout(SETTLED_S * 1000)
+        self.page.evaluate("measured.seen.forEach(frames => { frames.length = 0; })")
+        self.page.wait_for_timeout(seconds * 1000)
+        seen = self.page.evaluate("measured.seen")
+        self.photograph("live-" + path.strip("/").replace("/", "-"))
+        ages, letters, unread = [], set(), 0
+        for frames in seen:
+            for frame in frames:
+                found = frame_code.read_bits([int(bit) for bit in frame["bits"]])
+                if found is None:
+                    unread += 1
+                    continue
+                letters.add(found[0])
+                ages.append(round(frame["shown"] - found[1] * 1000 / frame_code.FRAMES_PER_SECOND, 1))
+        players = [self.player(video) for video in self.page.locator("video").all()]
+        return {"ages_ms": ages, "letters": sorted(letters), "unread": unread,
+                "first_ms": round(first - began * 1000), "players": players}
+
     @staticmethod
     def player(video):
         return video.evaluate("video => ({width: video.videoWidth, height: video.videoHeight,"
@@ -209,7 +358,7 @@ class Owner:
 
 VERBS = ("first_start", "sign_in", "read_home", "read_cameras", "read_license_page",
          "export_request", "import_license", "assign", "release", "watch_live",
-         "hear_complaints", "close")
+         "walk_live", "measure_live", "hear_complaints", "close")
 
 
 def answer(owner, line):

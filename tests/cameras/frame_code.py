@@ -15,6 +15,10 @@ start pattern gives the grey levels, the checksum says whether the rest is right
 usage:
   frame_code.py png FILE...     the letter and number in PNG pictures (8 bits, RGB, RGBA or grey)
   frame_code.py video FILE      the same for every frame of a video, by ffmpeg
+  frame_code.py watch SECONDS COMMAND...
+                                how old the raw grey pictures of 640 x 360 are that a command
+                                writes, as they come: a list of milliseconds, for SECONDS after
+                                the first 10
   frame_code.py self-test       encodes, scales, spoils and reads back
 
 Each picture or frame gives one line of JSON: {"letter": "A", "number": 17950000001}, or null
@@ -25,6 +29,7 @@ import json
 import struct
 import subprocess
 import sys
+import time
 import zlib
 
 import numpy as np
@@ -38,6 +43,8 @@ NUMBER_BITS, LETTER_BITS, CHECK_BITS = 36, 5, 11
 FRAMES_PER_SECOND = 10
 # Luma in limited range: full black and white survive any player's conversion.
 BLACK, WHITE = 16, 235
+# Before a watched command counts.
+WARM_UP_S = 10
 
 
 def frame_number(unix_time_s):
@@ -128,7 +135,14 @@ def _decode_box(grey, top, left, height, width):
     dark, light = known[start == 0].max(), known[start == 1].min()
     if light - dark < 40:
         return None
-    bits = (levels > (dark + light) / 2).astype(int)[len(START):]
+    return read_bits((levels > (dark + light) / 2).astype(int))
+
+
+def read_bits(bits):
+    """(letter, frame number) in the strip's blocks, row by row, or None."""
+    if len(bits) != ROWS * COLUMNS or tuple(bits[:len(START)]) != START:
+        return None
+    bits = bits[len(START):]
     number = _value(bits[:NUMBER_BITS])
     letter_value = _value(bits[NUMBER_BITS:NUMBER_BITS + LETTER_BITS])
     check = _value(bits[NUMBER_BITS + LETTER_BITS:])
@@ -207,6 +221,21 @@ def decode_video(path):
         raise OSError(f"ffmpeg failed on {path}")
 
 
+def watch(seconds, command):
+    """The ages of the frames that a command writes, while they are new."""
+    size, ages = WIDTH * HEIGHT, []
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as player:
+        # Players read ahead before they begin, and then hurry.
+        begin = time.time() + WARM_UP_S
+        while time.time() < begin + seconds and len(frame := player.stdout.read(size)) == size:
+            now = time.time()
+            found = decode(np.frombuffer(frame, dtype=np.uint8).reshape(HEIGHT, WIDTH))
+            if found and now >= begin:
+                ages.append(round((now - found[1] / FRAMES_PER_SECOND) * 1000, 1))
+        player.terminate()
+    return ages
+
+
 def _scaled(image, height, width):
     # Bilinear, as browsers do.
     y = np.clip((np.arange(height) + 0.5) * image.shape[0] / height - 0.5, 0, image.shape[0] - 1)
@@ -281,6 +310,10 @@ def main(arguments):
             print(json.dumps(found and {"letter": found[0], "number": found[1]}))
             seen = seen or found is not None
         return 0 if seen else 1
+    if len(arguments) >= 3 and arguments[0] == "watch":
+        ages = watch(float(arguments[1]), arguments[2:])
+        print(json.dumps(ages))
+        return 0 if ages else 1
     print(__doc__.strip())
     return 0 if arguments in (["--help"], ["-h"]) else 2
 

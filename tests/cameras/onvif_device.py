@@ -78,7 +78,9 @@ class OnvifDevice:
                 "<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode>"
                 "<s:Value>ter:ActionNotSupported</s:Value></s:Subcode></s:Code><s:Reason>"
                 '<s:Text xml:lang="en">Not part of this camera</s:Text></s:Reason></s:Fault>')
-        return 200, envelope(operation())
+        # Only one operation asks for something in particular.
+        asked = (request,) if operation == self.on_GetStreamUri else ()
+        return 200, envelope(operation(*asked))
 
     def on_GetSystemDateAndTime(self):
         now = time.gmtime()
@@ -137,26 +139,33 @@ class OnvifDevice:
                 "</tt:Resolution></trt:VideoSources></trt:GetVideoSourcesResponse>")
 
     def on_GetProfiles(self):
-        return ('<trt:GetProfilesResponse><trt:Profiles token="main" fixed="true">'
-                "<tt:Name>main</tt:Name>"
+        return ("<trt:GetProfilesResponse>" + self.profile("main", 1, self.width, self.height, 300)
+                + self.profile("sub", 2, self.width // 2, self.height // 2, 100)
+                + "</trt:GetProfilesResponse>")
+
+    def profile(self, name, number, width, height, kilobits):
+        return (f'<trt:Profiles token="{name}" fixed="true">'
+                f"<tt:Name>{name}</tt:Name>"
                 '<tt:VideoSourceConfiguration token="source-config-1"><tt:Name>source</tt:Name>'
-                "<tt:UseCount>1</tt:UseCount><tt:SourceToken>source-1</tt:SourceToken>"
+                "<tt:UseCount>2</tt:UseCount><tt:SourceToken>source-1</tt:SourceToken>"
                 f'<tt:Bounds x="0" y="0" width="{self.width}" height="{self.height}"/>'
                 "</tt:VideoSourceConfiguration>"
-                '<tt:VideoEncoderConfiguration token="encoder-1"><tt:Name>main</tt:Name>'
+                f'<tt:VideoEncoderConfiguration token="encoder-{number}"><tt:Name>{name}</tt:Name>'
                 "<tt:UseCount>1</tt:UseCount><tt:Encoding>H264</tt:Encoding><tt:Resolution>"
-                f"<tt:Width>{self.width}</tt:Width><tt:Height>{self.height}</tt:Height>"
+                f"<tt:Width>{width}</tt:Width><tt:Height>{height}</tt:Height>"
                 "</tt:Resolution><tt:Quality>5</tt:Quality><tt:RateControl>"
                 f"<tt:FrameRateLimit>{self.fps}</tt:FrameRateLimit>"
-                "<tt:EncodingInterval>1</tt:EncodingInterval><tt:BitrateLimit>300</tt:BitrateLimit>"
+                f"<tt:EncodingInterval>1</tt:EncodingInterval><tt:BitrateLimit>{kilobits}</tt:BitrateLimit>"
                 "</tt:RateControl><tt:H264><tt:GovLength>20</tt:GovLength>"
                 "<tt:H264Profile>Baseline</tt:H264Profile></tt:H264>"
                 "<tt:SessionTimeout>PT60S</tt:SessionTimeout></tt:VideoEncoderConfiguration>"
-                "</trt:Profiles></trt:GetProfilesResponse>")
+                "</trt:Profiles>")
 
-    def on_GetStreamUri(self):
+    def on_GetStreamUri(self, request):
+        profile = re.search(r"ProfileToken[^>]*>\s*sub\s*<", request)
+        url = self.stream_url.removesuffix("/main") + "/sub" if profile else self.stream_url
         return ("<trt:GetStreamUriResponse><trt:MediaUri>"
-                f"<tt:Uri>{escape(self.stream_url)}</tt:Uri>"
+                f"<tt:Uri>{escape(url)}</tt:Uri>"
                 "<tt:InvalidAfterConnect>false</tt:InvalidAfterConnect>"
                 "<tt:InvalidAfterReboot>false</tt:InvalidAfterReboot><tt:Timeout>PT0S</tt:Timeout>"
                 "</trt:MediaUri></trt:GetStreamUriResponse>")

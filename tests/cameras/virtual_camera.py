@@ -3,7 +3,8 @@
 
     virtual_camera.py --letter A --address 192.168.77.11
 
-serves rtsp://ADDRESS[:PORT]/main, 640 x 360, 10 frames a second, 300 kbit/s, a GOP of 2 s. Each
+serves rtsp://ADDRESS[:PORT]/main, 640 x 360, 10 frames a second, 300 kbit/s, a GOP of 2 s, and
+the same smaller at /sub, 320 x 180, 100 kbit/s, made while somebody fetches it. Each
 picture carries the strip of frame_code.py: the letter and the moment it was drawn. It answers
 WS-Discovery probes on UDP port 3702 and ONVIF over HTTP at http://ADDRESS/onvif/device_service.
 With --garbage the RTSP port sends noise instead; discovery and ONVIF stay as they are.
@@ -31,14 +32,18 @@ from picture import Picture
 
 FPS = frame_code.FRAMES_PER_SECOND
 WIDTH, HEIGHT = frame_code.WIDTH, frame_code.HEIGHT
-PIPELINE = (
-    "( appsrc name=frames is-live=true do-timestamp=true format=time block=false "
-    "max-buffers=4 leaky-type=downstream "
-    f"caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1 "
-    "! x264enc tune=zerolatency speed-preset=ultrafast bitrate=300 threads=1 "
-    f"key-int-max={2 * FPS} byte-stream=true "
-    "! video/x-h264,profile=baseline "
-    "! rtph264pay name=pay0 pt=96 config-interval=-1 )")
+
+
+def pipeline(width, height, kilobits):
+    return (
+        "( appsrc name=frames is-live=true do-timestamp=true format=time block=false "
+        "max-buffers=4 leaky-type=downstream "
+        f"caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1 "
+        f"! videoscale ! video/x-raw,width={width},height={height} "
+        f"! x264enc tune=zerolatency speed-preset=ultrafast bitrate={kilobits} threads=1 "
+        f"key-int-max={2 * FPS} byte-stream=true "
+        "! video/x-h264,profile=baseline "
+        "! rtph264pay name=pay0 pt=96 config-interval=-1 )")
 
 
 def serve_rtsp(letter, address, port):
@@ -77,15 +82,16 @@ def serve_rtsp(letter, address, port):
             for source in current:
                 source.emit("push-buffer", Gst.Buffer.new_wrapped(frame))
 
-    factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(PIPELINE)
-    factory.set_shared(True)
-    factory.set_latency(0)
-    factory.connect("media-configure", configured)
     server = GstRtspServer.RTSPServer()
     server.set_address(address)
     server.set_service(str(port))
-    server.get_mount_points().add_factory("/main", factory)
+    for path, launch in (("/main", pipeline(WIDTH, HEIGHT, 300)), ("/sub", pipeline(320, 180, 100))):
+        factory = GstRtspServer.RTSPMediaFactory()
+        factory.set_launch(launch)
+        factory.set_shared(True)
+        factory.set_latency(0)
+        factory.connect("media-configure", configured)
+        server.get_mount_points().add_factory(path, factory)
     if server.attach(None) == 0:
         raise OSError(f"RTSP cannot listen on {address}:{port}")
     threading.Thread(target=feed, daemon=True).start()

@@ -13,9 +13,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, Failure};
+use crate::feed::Feed;
 use crate::format::{InitSegment, SoundFormat};
 use crate::keeper::Keeper;
-use crate::live::LiveHub;
+use crate::live::{LiveHub, Watched};
 use crate::part::{MAX_PICTURE_BYTES, Part, PartBuilder, TimedPicture, ticks};
 use crate::sound::{Sound, SoundClock};
 use crate::source::{Frame, Picture, Pictures, Source, SourceError};
@@ -135,6 +136,7 @@ pub struct Channel {
     /// Decode time and arrival of the newest picture.
     newest: Option<(u64, Instant)>,
     builder: PartBuilder,
+    feed: Feed,
     init: Option<Arc<InitSegment>>,
     backoff: Backoff,
     /// Of the current session.
@@ -159,6 +161,7 @@ impl Channel {
             sound: None,
             newest: None,
             builder: PartBuilder::new(),
+            feed: Feed::default(),
             init: None,
             backoff: Backoff::default(),
             first_picture: None,
@@ -235,6 +238,9 @@ impl Channel {
         if self.init.is_some() && sound.data.len() <= MAX_SOUND_BYTES {
             let now_90k = time_90k + ticks(arrival.elapsed());
             let placed = self.sound_clock.place(sound, now_90k);
+            if self.view.live.watched() == Watched::Goes {
+                self.feed.push_sound(placed.clone());
+            }
             self.builder.push_sound(placed);
         }
     }
@@ -283,6 +289,7 @@ impl Channel {
             );
             let init = Arc::new(InitSegment::with_sound(format, self.sound.clone()));
             self.view.live.set_init(&init);
+            self.feed.reset();
             self.init = Some(init);
         }
         if self.init.is_none() {
@@ -292,14 +299,31 @@ impl Channel {
         if first {
             self.view.set(Session::Recording);
         }
-        let part = self.builder.push(TimedPicture {
+        let picture = TimedPicture {
             data: picture.data,
             decode_time_90k,
             is_idr: picture.is_idr,
             utc_ms,
-        });
-        if let Some(part) = part {
+        };
+        let watched = self.view.live.watched();
+        let for_viewers = (watched == Watched::Goes).then(|| picture.clone());
+        if let Some(part) = self.builder.push(picture) {
             self.hand_on(part);
+        }
+        if watched != Watched::No {
+            self.show(for_viewers, decode_time_90k);
+        }
+    }
+
+    /// Gives viewers this picture at once, or the first of them all that is held back.
+    fn show(&mut self, picture: Option<TimedPicture>, newest_90k: u64) {
+        let step_90k = self.timeline.step_90k();
+        let part = match picture {
+            Some(picture) => self.feed.push(picture, step_90k),
+            None => self.feed.begin(&self.builder, newest_90k, step_90k),
+        };
+        if let Some(part) = part {
+            self.view.live.feed(&Arc::new(part));
         }
     }
 
@@ -315,6 +339,7 @@ impl Channel {
             self.hand_on(part);
         }
         self.view.live.forget_group();
+        self.feed.reset();
         self.keeper.end_session()
     }
 }

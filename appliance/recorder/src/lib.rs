@@ -22,6 +22,7 @@ pub mod config;
 pub mod disk;
 pub mod disks;
 pub mod export;
+pub mod feed;
 pub mod flac;
 pub mod format;
 pub mod fragments;
@@ -52,6 +53,7 @@ pub mod source;
 pub mod sub_stream;
 pub mod threads;
 pub mod timeline;
+pub mod viewer;
 pub mod writer;
 
 pub use config::{Config, ConfigError};

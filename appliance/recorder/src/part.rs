@@ -1,5 +1,5 @@
-//! Pictures and sound become parts: one `moof` and `mdat` each, for the disk and for viewers
-//! alike.
+//! Pictures and sound become parts: one `moof` and `mdat` each. Those for the disk hold half a
+//! second; those for viewers are made of the same pictures by [`crate::feed`].
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::boxes::{self, PartOutline, Sample, SoundSample, TIMESCALE};
 use crate::scan;
 
-/// A part ends before it holds more video than this: viewers wait for it. Seldom more than
+/// A part ends before it holds more video than this. Seldom more than
 /// two writes a second and camera, into the page cache.
 const LONGEST_PART_90K: u64 = TIMESCALE as u64 / 2;
 /// A part ends before it holds more bytes than this, unless one picture alone does.
@@ -49,9 +49,11 @@ pub struct TimedSound {
 struct SoundPlace {
     offset: usize,
     time_90k: u64,
+    /// How long it lasts; not known of a part that was read from a file.
+    duration_90k: Option<u64>,
 }
 
-/// Half a second of video or less, finished.
+/// Half a second of video or less, finished; for viewers a single picture.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part {
     head: Bytes,
@@ -86,13 +88,30 @@ impl Part {
         let mut head = BytesMut::from(&self.head[..]);
         let place = boxes::DECODE_TIME_OFFSET..boxes::DECODE_TIME_OFFSET + 8;
         head[place].copy_from_slice(&decode_time_90k.to_be_bytes());
+        if let Some(time_90k) = self.sound_time_at(decode_time_90k) {
+            self.set_sound_time(&mut head, time_90k);
+        }
+        head
+    }
+
+    /// When its sound begins, if its pictures begin at this time.
+    pub fn sound_time_at(&self, decode_time_90k: u64) -> Option<u64> {
+        // The first frame may have begun before the first picture of all.
+        let sound = self.sound?;
+        Some((sound.time_90k + decode_time_90k).saturating_sub(self.decode_time_90k))
+    }
+
+    /// How long its sound lasts, if it has any and that is known.
+    pub fn sound_duration_90k(&self) -> Option<u64> {
+        self.sound?.duration_90k
+    }
+
+    /// Lets its sound begin at another time, in a header from [`Self::head_at`].
+    pub fn set_sound_time(&self, head: &mut BytesMut, time_90k: u64) {
         if let Some(sound) = self.sound {
-            // The first frame may have begun before the first picture of all.
-            let time_90k = (sound.time_90k + decode_time_90k).saturating_sub(self.decode_time_90k);
             let place = sound.offset..sound.offset + 8;
             head[place].copy_from_slice(&time_90k.to_be_bytes());
         }
-        head
     }
 
     /// What follows the header: pictures, then sound, as they arrived and never copied.
@@ -110,9 +129,11 @@ impl Part {
             head,
             media_bytes: media.len(),
             media: vec![media],
-            sound: timing
-                .sound
-                .map(|(offset, time_90k)| SoundPlace { offset, time_90k }),
+            sound: timing.sound.map(|(offset, time_90k)| SoundPlace {
+                offset,
+                time_90k,
+                duration_90k: None,
+            }),
             sequence: timing.sequence,
             decode_time_90k: timing.decode_time_90k,
             duration_90k: timing.duration_90k,
@@ -122,8 +143,8 @@ impl Part {
     }
 }
 
-/// Collects pictures until they make a part.
-#[derive(Debug)]
+/// Collects pictures until they make a part. A clone shares the pictures' bytes.
+#[derive(Debug, Clone)]
 pub struct PartBuilder {
     sequence: u32,
     samples: Vec<Sample>,
@@ -231,6 +252,11 @@ impl PartBuilder {
             .iter()
             .map(|sample| u64::from(sample.duration_90k))
             .sum();
+        let sound_duration_90k = self
+            .sound_samples
+            .iter()
+            .map(|sample| u64::from(sample.duration_90k))
+            .sum();
         self.samples.clear();
         self.sound_samples.clear();
         let mut media = std::mem::take(&mut self.media);
@@ -242,6 +268,7 @@ impl PartBuilder {
             sound: sound_time_at.map(|offset| SoundPlace {
                 offset,
                 time_90k: self.sound_time_90k,
+                duration_90k: Some(sound_duration_90k),
             }),
             sequence: self.sequence,
             decode_time_90k: self.first_time_90k,

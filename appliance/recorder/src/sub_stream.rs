@@ -9,9 +9,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, Failure};
+use crate::feed::Feed;
 use crate::format::InitSegment;
 use crate::live::{LiveHub, TooManyViewers, Viewer};
-use crate::part::{MAX_PICTURE_BYTES, PartBuilder, TimedPicture};
+use crate::part::{MAX_PICTURE_BYTES, TimedPicture};
 use crate::sessions::SessionThreads;
 use crate::source::{Frame, Pictures, Source, SourceError};
 use crate::timeline::Timeline;
@@ -134,7 +135,7 @@ impl SubStream {
         pictures: &mut dyn Pictures,
         timeline: &mut Timeline,
     ) -> Result<(), SourceError> {
-        let mut builder = PartBuilder::new();
+        let mut feed = Feed::default();
         let mut has_format = false;
         let mut deadline = Instant::now() + PICTURE_TIMEOUT;
         while let Ok(frame) = timeout_at(deadline, pictures.next()).await {
@@ -147,23 +148,21 @@ impl SubStream {
             }
             let time = timeline.decode_time_90k(picture.camera_90k, self.clock.monotonic());
             if let Some(format) = picture.new_format {
-                if let Some(part) = builder.finish(timeline.step_90k()) {
-                    self.hub.publish(&Arc::new(part));
-                }
+                feed.reset();
                 self.hub.set_init(&Arc::new(InitSegment::new(format)));
                 has_format = true;
             }
             if !has_format {
                 continue;
             }
-            let part = builder.push(TimedPicture {
+            let picture = TimedPicture {
                 data: picture.data,
                 decode_time_90k: time,
                 is_idr: picture.is_idr,
                 utc_ms: self.clock.utc_ms(),
-            });
-            if let Some(part) = part {
-                self.hub.publish(&Arc::new(part));
+            };
+            if let Some(part) = feed.push(picture, timeline.step_90k()) {
+                self.hub.feed(&Arc::new(part));
             }
         }
         Ok(())

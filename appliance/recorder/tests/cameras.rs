@@ -81,7 +81,8 @@ async fn a_viewer_sees_the_camera_live() {
     );
     let mut video = bytes.to_vec();
     let mut received_at = 0;
-    for count in 0..12 {
+    // The current group at once, then each picture as it comes.
+    for count in 0..20 {
         let Some(LiveFrame::Part {
             bytes,
             starts_with_idr,
@@ -107,7 +108,7 @@ async fn a_viewer_sees_the_camera_live() {
     check_frame_codes(&codes, 'L');
     let age = received_at - codes.last().unwrap().1;
     println!("newest picture is {} ms old on arrival", age * 100);
-    assert!(age < 15, "{age}");
+    assert!(age <= 3, "{age}");
 
     // The stream ends with the channel.
     recorder.record_nothing().await;

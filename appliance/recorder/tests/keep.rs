@@ -128,6 +128,7 @@ async fn play_to_the_end(
                 times.push(utc_ms);
                 bytes.extend_from_slice(&part);
             }
+            LiveFrame::Skipped { .. } => panic!("nothing is left out"),
         }
     }
     (bytes, times, inits)
@@ -307,6 +308,7 @@ async fn sound_is_played_and_exported_too() {
                 played.extend_from_slice(&bytes);
             }
             LiveFrame::Part { bytes, .. } => played.extend_from_slice(&bytes),
+            LiveFrame::Skipped { .. } => panic!("nothing is left out"),
         }
     }
     let path = recorder.folder.path().join("played.mp4");

@@ -198,6 +198,7 @@ async fn a_sub_stream_is_fetched_only_while_somebody_watches() {
     while video.len() < 8 {
         match live.next().await.unwrap().unwrap() {
             LiveFrame::Init { bytes, .. } | LiveFrame::Part { bytes, .. } => video.push(bytes),
+            LiveFrame::Skipped { .. } => panic!("nothing is left out"),
         }
     }
     println!("eight frames of the sub-stream after {:?}", asked.elapsed());

@@ -151,6 +151,7 @@ async fn a_new_format_is_told_to_players_and_ends_an_export() {
                 assert_eq!(parts.len(), if inits == 1 { 0 } else { 6 });
             }
             LiveFrame::Part { utc_ms, .. } => parts.push(utc_ms),
+            LiveFrame::Skipped { .. } => panic!("nothing is left out"),
         }
     }
     assert_eq!(inits, 2);

@@ -3,7 +3,7 @@
 //! Requests and replies are JSON. A live frame is binary, as it is mostly video: one
 //! octet for its kind, then for [`LiveFrame::Init`] a 16-bit length, the MIME type and the
 //! initialization segment; for [`LiveFrame::Part`] one octet of flags, the 64-bit time and
-//! the part. All numbers are big-endian.
+//! the part; for [`LiveFrame::Skipped`] the 64-bit duration. All numbers are big-endian.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ pub const MAX_MIME_TYPE_BYTES: usize = 255;
 
 const KIND_INIT: u8 = 1;
 const KIND_PART: u8 = 2;
+const KIND_SKIPPED: u8 = 3;
 const FLAG_STARTS_WITH_IDR: u8 = 1;
 
 /// One piece of live video, to be appended to a player's buffer in order.
@@ -47,6 +48,11 @@ pub enum LiveFrame {
         starts_with_idr: bool,
         /// When the first frame in it reached the recorder, milliseconds since the Unix epoch.
         utc_ms: i64,
+    },
+    /// The viewer did not keep up: so much is left out before what follows.
+    Skipped {
+        /// How much, milliseconds.
+        ms: u64,
     },
 }
 
@@ -248,6 +254,11 @@ fn encode_live(frame: &LiveFrame) -> Result<Bytes, LinkError> {
             out.put_i64(*utc_ms);
             out.put_slice(bytes);
         }
+        LiveFrame::Skipped { ms } => {
+            out = BytesMut::with_capacity(9);
+            out.put_u8(KIND_SKIPPED);
+            out.put_u64(*ms);
+        }
     }
     Ok(out.freeze())
 }
@@ -279,6 +290,9 @@ fn decode_live(mut frame: Bytes) -> Result<LiveFrame, LinkError> {
                 bytes: frame,
             })
         }
+        KIND_SKIPPED => Ok(LiveFrame::Skipped {
+            ms: frame.try_get_u64().map_err(short)?,
+        }),
         _ => Err(LinkError::LiveFrame("its kind is unknown")),
     }
 }
@@ -350,6 +364,7 @@ mod tests {
             starts_with_idr: false,
             utc_ms: 1_795_000_000_123,
         });
+        check_live(&LiveFrame::Skipped { ms: 4200 });
     }
 
     #[test]
@@ -361,7 +376,8 @@ mod tests {
             b"\x01\x00\x02\xff\xfe",
             b"\x01\x01\x00",
             b"\x02\x00\x01",
-            b"\x03",
+            b"\x03\x00",
+            b"\x04",
         ] {
             let found = decode_live(Bytes::copy_from_slice(bytes));
             assert!(matches!(found, Err(LinkError::LiveFrame(_))), "{bytes:?}");

@@ -387,6 +387,11 @@ pub enum LiveFrame {
         /// When its first picture arrived at the box, milliseconds since the Unix epoch.
         utc_ms: i64,
     },
+    /// The viewer did not keep up: so much is left out before what follows.
+    Skipped {
+        /// How much, milliseconds.
+        ms: u64,
+    },
 }
 
 /// Pictures on demand, and steering, of admitted cameras.

@@ -92,6 +92,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route(POST, "/cameras/discover", SignedIn, Page, pages::cameras::discover),
         route(POST, "/cameras/{camera}/assign", SignedIn, Page, pages::cameras::assign),
         route(POST, "/cameras/{camera}/release", SignedIn, Page, pages::cameras::release),
+        route(GET, "/live", SignedIn, Page, pages::wall::show),
         route(GET, "/live/{camera}", SignedIn, Page, pages::live::show),
         route(GET, "/static/{file}", Always, Api, pages::files::show),
         route(GET, "/healthz", Always, Api, status::healthz),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use sealgate_base::{Clock, Shutdown};
 
@@ -65,7 +66,11 @@ pub async fn serve(config: WebConfig, rooms: Rooms, shutdown: Shutdown) -> Resul
         stop.graceful_shutdown(Some(DRAIN));
     });
     tracing::info!(listen = %config.listen, fingerprint = config.tls.fingerprint_sha256(), "serving the pages");
-    let mut server = axum_server::bind_rustls(config.listen, tls).handle(handle);
+    // A live picture is one small message: it must not wait for the next one.
+    let acceptor = RustlsAcceptor::new(tls).acceptor(NoDelayAcceptor::new());
+    let mut server = axum_server::bind(config.listen)
+        .acceptor(acceptor)
+        .handle(handle);
     server
         .http_builder()
         .http1()

@@ -12,7 +12,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use fakes::client::Client;
-use fakes::{CAMERA_A, World};
+use fakes::{CAMERA_A, CAMERA_B, World};
+use sealgate_web::rooms::{CameraState, LiveFrame};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -95,4 +96,53 @@ async fn ends_when_the_box_shuts_down() {
     let mut socket = live.watch(&[live.bearer()]).await.unwrap();
     live.world.trigger.request();
     assert!(socket.next().await.unwrap().unwrap().is_close());
+}
+
+#[tokio::test]
+async fn a_viewer_that_fell_behind_is_told() {
+    let live = Live::start().await;
+    live.world.fake.live.lock().unwrap()[1] = LiveFrame::Skipped { ms: 4200 };
+    let mut socket = live.watch(&[live.bearer()]).await.unwrap();
+    let mut next = async || socket.next().await.unwrap().unwrap();
+    assert!(next().await.is_text());
+    assert_eq!(next().await, Message::binary("init"));
+    assert_eq!(next().await, Message::text(r#"{"skipped_ms":4200}"#));
+    assert_eq!(next().await, Message::binary("part 2"));
+}
+
+#[tokio::test]
+async fn every_camera_with_a_channel_has_a_tile_and_its_reason() {
+    let world = World::set_up();
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    let nothing = browser.get("/live").await;
+    assert!(nothing.text.contains("No camera has a channel yet"));
+    assert!(nothing.text.contains("2 cameras are found"));
+
+    {
+        let mut cameras = world.fake.cameras.lock().unwrap();
+        for camera in cameras.iter_mut() {
+            camera.assigned = true;
+            camera.name = Some(format!("<script>{}", camera.id));
+        }
+        cameras[0].state = CameraState::Admitted;
+        cameras[1].state = CameraState::Refused;
+        let words = sealgate_words::catalog::find("SG-REC-002").unwrap();
+        cameras[1].reason = Some(words.problem(&[]));
+    }
+    let page = browser.get("/live").await;
+    assert_eq!(page.status, 200);
+    assert!(!page.text.contains("<script>0"), "a name is text");
+    let tile = |id: &str| page.after(&format!("data-live=\"/api/v1/live/{id}\" data-"));
+    assert_eq!([tile(CAMERA_A), tile(CAMERA_B)], ["stream=", "stream="]);
+    assert_eq!(page.text.matches("data-code=\"SG-REC-002\"").count(), 1);
+    assert!(page.text.contains("class=\"wall columns-2\""));
+
+    let chosen = browser
+        .get(&format!("/live?cameras={CAMERA_B}&layout=9"))
+        .await;
+    assert!(chosen.text.contains("class=\"wall columns-3\""));
+    let hidden = format!("data-tile=\"{CAMERA_A}\" hidden");
+    assert!(chosen.text.contains(&hidden), "{}", chosen.text);
+    assert_eq!(browser.get("/live?layout=7").await.status, 400);
 }

@@ -2,6 +2,7 @@
 
 mod gate;
 mod license;
+mod live;
 mod peers;
 mod record;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 pub use gate::gate;
 pub use license::license;
+pub use live::live;
 pub use record::{PeerPath, RecordOptions, record};
 
 /// What a figure has to be.

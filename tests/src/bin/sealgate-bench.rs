@@ -1,11 +1,13 @@
 //! `scripts/bench` builds and runs this.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use sealgate_tests::bench;
+use sealgate_tests::world::relay;
 
 #[derive(Parser)]
 #[command(
@@ -38,6 +40,22 @@ enum What {
         #[arg(long = "peer")]
         peers: Vec<bench::PeerPath>,
     },
+    /// Glass to glass, one camera and nine, beside ffmpeg.
+    Live {
+        /// How long each view is watched, seconds.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
+    /// The half of a relay inside a namespace; started by the lab itself.
+    #[command(hide = true)]
+    RelayInside {
+        /// Unix socket that connections come in by.
+        #[arg(long)]
+        socket: PathBuf,
+        /// Where they go to.
+        #[arg(long)]
+        target: SocketAddr,
+    },
 }
 
 fn main() -> Result<ExitCode> {
@@ -54,6 +72,12 @@ fn main() -> Result<ExitCode> {
             seconds,
             peers,
         })?,
+        What::Live { seconds } => bench::live(seconds)?,
+        What::RelayInside { socket, target } => {
+            let runtime = tokio::runtime::Runtime::new().context("start a runtime")?;
+            runtime.block_on(relay::run_inside(&socket, target))?;
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     print!("{}", bench::table(&figures));
     if let Some(path) = arguments.json {

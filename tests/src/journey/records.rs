@@ -59,6 +59,7 @@ pub async fn records_and_plays(journey: &mut Journey<'_>, evidence: &mut Evidenc
     evidence.note("recorder", &health);
 
     plays_live(journey, evidence).await?;
+    walks_the_live_pages(journey, evidence).await?;
     look_at_the_file(journey, evidence).await?;
 
     let memory = journey.lab.resident_kib().await?;
@@ -99,6 +100,29 @@ async fn plays_live(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Resul
         pictures.len() == 5,
         "only {} pictures could be read",
         pictures.len()
+    );
+    Ok(())
+}
+
+/// The page of all cameras, from there to the one, and a browser that can't play its main stream.
+async fn walks_the_live_pages(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Result<()> {
+    let walked = journey
+        .browser
+        .act("walk_live", json!({ "camera": CAMERA_A.id() }))
+        .await?;
+    evidence.note("live_pages", &walked);
+    must_equal("the tile's width", &walked["tile_width"], 320)?;
+    must_equal("the large picture's width", &walked["main_width"], 640)?;
+    must_equal("the smaller stream's width", &walked["fallback_width"], 320)?;
+    must_equal(
+        "the address without the camera",
+        &walked["address"],
+        "?cameras=&layout=4",
+    )?;
+    let note = walked["fallback_note"].as_str().unwrap_or_default();
+    ensure!(
+        note.contains("smaller stream"),
+        "the page does not say that the smaller stream is shown: {note:?}"
     );
     Ok(())
 }

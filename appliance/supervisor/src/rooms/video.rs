@@ -220,6 +220,9 @@ async fn next_frame(
         Ok(Some(link::LiveFrame::Part { bytes, utc_ms, .. })) => {
             Some((Ok(LiveFrame::Part { bytes, utc_ms }), Some(video)))
         }
+        Ok(Some(link::LiveFrame::Skipped { ms })) => {
+            Some((Ok(LiveFrame::Skipped { ms }), Some(video)))
+        }
         Ok(None) => None,
         Err(error) => Some((Err(problem(&ClientError::Link(error), Some(camera))), None)),
     }

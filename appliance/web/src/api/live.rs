@@ -55,8 +55,10 @@ pub(crate) struct PlayQuery {
 /// Live video as a WebSocket.
 ///
 /// First a text message `{"mime_type": "video/mp4; codecs=…"}`, then a binary message with
-/// the initialization segment, then one binary message for each part. The first two come
-/// again when the camera changes its format. A text message `{"problem": {…}}` says why
+/// the initialization segment, then one binary message for each picture and the sound beside it;
+/// the first ones, from the newest key frame on, may hold more. The first two come
+/// again when the camera changes its format. A viewer that does not keep up is told
+/// `{"skipped_ms": …}` and goes on at a key frame. A text message `{"problem": {…}}` says why
 /// the connection closes.
 #[utoipa::path(get, path = "/api/v1/live/{camera}", tag = "recordings", security(("session" = [])),
     params(("camera" = String, Path, example = "020000000a01-1"), LiveQuery),
@@ -234,6 +236,10 @@ impl Viewer {
                     send(socket, Message::Text(words.into())).await?;
                 }
                 send(socket, Message::Binary(bytes)).await
+            }
+            LiveFrame::Skipped { ms } => {
+                let words = serde_json::json!({ "skipped_ms": ms }).to_string();
+                send(socket, Message::Text(words.into())).await
             }
         }
     }

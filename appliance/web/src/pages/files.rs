@@ -9,18 +9,31 @@ use sealgate_pages::{Asset, CACHE_FOR_EVER, SCRIPT, STYLE};
 
 use crate::errors::{ApiProblem, missing};
 
-/// The player of the live page.
-pub(crate) static LIVE: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new(
-        "live",
-        "js",
-        "text/javascript; charset=utf-8",
-        include_str!("../../assets/live.js"),
-    )
-});
+/// A page's script with the live player before it: one file, as a module could not name another
+/// whose address says what is in it.
+macro_rules! with_player {
+    ($name:literal) => {
+        Asset::new(
+            $name,
+            "js",
+            "text/javascript; charset=utf-8",
+            concat!(
+                include_str!("../../assets/pace.js"),
+                include_str!("../../assets/player.js"),
+                include_str!(concat!("../../assets/", $name, ".js")),
+            ),
+        )
+    };
+}
+
+/// The page of one camera.
+pub(crate) static LIVE: LazyLock<Asset> = LazyLock::new(|| with_player!("live"));
+
+/// The page of all cameras.
+pub(crate) static WALL: LazyLock<Asset> = LazyLock::new(|| with_player!("wall"));
 
 pub(crate) async fn show(Path(name): Path<String>) -> Response {
-    let assets: [&Asset; 3] = [&STYLE, &SCRIPT, &LIVE];
+    let assets: [&Asset; 4] = [&STYLE, &SCRIPT, &LIVE, &WALL];
     match assets.into_iter().find(|asset| asset.file_name() == name) {
         Some(asset) => (
             [

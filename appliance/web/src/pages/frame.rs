@@ -23,6 +23,11 @@ const NAV: &[NavItem] = &[
         icon: Icon::Home,
     },
     NavItem {
+        href: "/live",
+        label: "Live",
+        icon: Icon::Play,
+    },
+    NavItem {
         href: "/cameras",
         label: "Cameras",
         icon: Icon::Camera,

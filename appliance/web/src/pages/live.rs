@@ -2,13 +2,24 @@
 
 use axum::extract::Path;
 use sealgate_pages::{
-    Button, Fact, Icon, Tone, button_link, code_text, facts, html, notice, panel, problem_panel,
+    Button, Fact, Icon, Markup, Tone, button_link, code_text, facts, html, icon, notice, panel,
+    problem_panel,
 };
 
 use super::files::LIVE;
 use super::frame::{Page, PageResult, View};
 use super::words::{camera_name, recording_pill, recording_words, state_pill};
 use crate::errors::missing;
+
+/// What the buttons of the pad do: right, up, closer, from -1 to 1.
+const MOVES: [(&str, &str, &str); 6] = [
+    ("up", "Up", "0 0.5 0"),
+    ("left", "Left", "-0.5 0 0"),
+    ("right", "Right", "0.5 0 0"),
+    ("down", "Down", "0 -0.5 0"),
+    ("closer", "Closer", "0 0 0.5"),
+    ("wider", "Wider", "0 0 -0.5"),
+];
 
 /// How often the script refreshes the facts below the picture, seconds.
 const REFRESH_S: u32 = 5;
@@ -30,7 +41,7 @@ pub(crate) async fn show(page: Page, Path(id): Path<String>) -> PageResult {
     let now = page.app.clock.utc_ms();
     Ok(page.show(View {
         title: &title,
-        current: "/cameras",
+        current: "/live",
         refresh_s: Some(REFRESH_S),
         scripts: &[&LIVE],
         body: html! {
@@ -42,14 +53,22 @@ pub(crate) async fn show(page: Page, Path(id): Path<String>) -> PageResult {
                 "Live video needs a script, and this browser runs none.",
                 html! { p { "Recording goes on without it." } },
             )) }
-            div class="screen" data-live={ "/api/v1/live/" (camera.id) } {
+            div class="screen" data-live={ "/api/v1/live/" (camera.id) } data-stream="main" {
                 video muted playsinline disablepictureinpicture aria-label={ "Live picture of " (title) } {}
                 p class="screen-words" role="status" { "Waiting for the picture" }
+                p class="screen-note" role="status" hidden {}
             }
+            p class="notice warn" role="status" data-told hidden {}
             div class="actions" {
+                button type="button" class="button secondary" data-sound aria-pressed="false" hidden { "Sound" }
                 button type="button" class="button secondary" data-full-screen hidden { "Full screen" }
-                (button_link("/cameras", Button::secondary("All cameras").with(Icon::Camera)))
+                a class="button secondary" href={ "/api/v1/snapshot/" (camera.id) } data-snapshot { (icon(Icon::Download)) "Snapshot" }
+                @if has_playback() {
+                    (button_link(&format!("/playback/{}", camera.id), Button::secondary("Recordings").with(Icon::List)))
+                }
+                (button_link("/live", Button::secondary("All cameras").with(Icon::Camera)))
             }
+            (steering_pad())
             (panel("This camera", Some("camera"), html! {}, facts(&[
                 Fact { name: "Gate", value: Some(state_pill(camera.state)) },
                 Fact {
@@ -69,4 +88,27 @@ pub(crate) async fn show(page: Page, Path(id): Path<String>) -> PageResult {
         },
         ..View::default()
     }))
+}
+
+/// The page where recordings are played is one of this build's.
+fn has_playback() -> bool {
+    crate::routes::registered_routes()
+        .iter()
+        .any(|(_, path)| *path == "/playback/{camera}")
+}
+
+/// Shown by the script once the camera said that it can be steered.
+fn steering_pad() -> Markup {
+    html! {
+        section class="panel ptz" data-ptz aria-labelledby="ptz" hidden {
+            h2 id="ptz" { "Steering" }
+            p class="muted" { "The camera moves while a button is held, or the Enter key." }
+            div class="ptz-pad" {
+                @for (place, label, order) in MOVES {
+                    button type="button" class={ "button secondary ptz-" (place) } data-move=(order) { (label) }
+                }
+            }
+            div class="actions" data-presets aria-label="Stored places" role="group" {}
+        }
+    }
 }

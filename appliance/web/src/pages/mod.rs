@@ -9,4 +9,5 @@ pub(crate) mod license_import;
 pub(crate) mod live;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
+pub(crate) mod wall;
 mod words;
