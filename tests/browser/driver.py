@@ -200,9 +200,99 @@ class Owner:
         return self.look()
 
     def release(self, camera):
-        self.open("/cameras", "cameras")
+        self.open(f"/cameras/{camera}/release", "release")
         self.send(self.form(f"/cameras/{camera}/release"))
         return self.look()
+
+    def read_camera(self, camera):
+        self.open(f"/cameras/{camera}", "camera")
+        return self.look()
+
+    def try_camera(self, address):
+        """Types a camera's address and reads what it says; adds nothing."""
+        self.open("/cameras/add", "camera-add")
+        form = self.form("/cameras/check")
+        form.locator("input[name=address]").fill(address)
+        self.send(form)
+        self.photograph("camera-checked")
+        return self.look()
+
+    def check_list(self, text):
+        """Pastes a list of cameras and reads the verdicts; adds nothing."""
+        self.open("/cameras/import", "camera-import")
+        form = self.form("/cameras/check-list")
+        form.locator("textarea[name=text]").fill(text)
+        self.send(form)
+        self.photograph("camera-list-checked")
+        return self.look()
+
+    def try_passwords(self, mac, user, password):
+        self.open("/cameras/passwords", "camera-passwords")
+        form = self.form("/cameras/passwords")
+        form.locator("input[name=user]").fill(user)
+        form.locator("input[name=password]").fill(password)
+        form.locator(f"input[name='mac-{mac}']").check()
+        self.send(form)
+        return self.look()
+
+    def draw_plan(self, camera):
+        """Draws motion only on Monday morning, saves, and reads the day back."""
+        self.open(f"/cameras/{camera}")
+        self.page.locator('[data-brush="m"]').click()
+        cells = self.page.locator("[data-plan] tbody tr").first.locator("td[data-half]")
+        cells.nth(0).hover()
+        self.page.mouse.down()
+        cells.nth(11).hover()
+        self.page.mouse.up()
+        self.send(self.form(f"/cameras/{camera}/settings"))
+        return self.page.locator("input[name=word0]").input_value()
+
+    def play_recording(self, camera, pictures):
+        """Plays from the beginning of what was recorded, until so many frames were read."""
+        self.open(f"/playback/{camera}")
+        line = self.page.locator("[data-timeline]")
+        line.locator(".tl-rec").first.wait_for(state="attached")
+        line.evaluate("line => line.timeline.set(line.timeline.data.spans[0].start_utc_ms)")
+        line.press("ArrowRight")
+        said = line.get_attribute("aria-valuetext")
+        self.page.locator('[data-do="play"]').click()
+        film = self.page.locator("video.film")
+        numbers = []
+        end = time.monotonic() + 30 * self.patience
+        while len(numbers) < pictures:
+            found = frame_code.decode_png(film.screenshot())
+            if found and (not numbers or found[1] > numbers[-1]):
+                numbers.append(found[1])
+            if time.monotonic() > end:
+                raise Unexpected(f"only {numbers} could be read of the recording; "
+                                 f"{self.player(film)}; the page says {self.look()}")
+            self.page.wait_for_timeout(200)
+        self.photograph("playback")
+        return {"numbers": numbers, "slider": said, "player": self.player(film)}
+
+    def export_clip(self, camera):
+        """Marks a clip on the time line and saves both of its files."""
+        self.open(f"/playback/{camera}")
+        line = self.page.locator("[data-timeline]")
+        line.locator(".tl-rec").first.wait_for(state="attached")
+        line.evaluate("line => line.timeline.set(line.timeline.data.spans[0].start_utc_ms + 4000)")
+        self.page.locator('.timeline-foot [data-do="export"]').click()
+        self.page.locator('[data-do="make"]').click()
+        files = self.page.locator("[data-export-files]")
+        files.wait_for()
+        self.photograph("playback-export")
+        saved = {}
+        for name in ("file", "statement"):
+            link = files.locator(f"[data-{name}]")
+            where = link.get_attribute("href")
+            try:
+                with self.page.expect_download() as started:
+                    link.click()
+            except Error as error:
+                raise Unexpected(f"no {name} came from {where}: {self.look()}") from error
+            path = pathlib.Path(started.value.path())
+            saved[name] = {"name": started.value.suggested_filename, "bytes": path.stat().st_size}
+        return saved
 
     def watch_live(self, camera, pictures):
         """Crops the player again and again, until so many new frames could be read."""
@@ -358,7 +448,10 @@ class Owner:
 
 VERBS = ("first_start", "sign_in", "read_home", "read_cameras", "read_license_page",
          "export_request", "import_license", "assign", "release", "watch_live",
-         "walk_live", "measure_live", "hear_complaints", "close")
+         "walk_live", "measure_live",
+         "read_camera", "try_camera", "check_list", "try_passwords", "draw_plan",
+         "play_recording", "export_clip",
+         "hear_complaints", "close")
 
 
 def answer(owner, line):

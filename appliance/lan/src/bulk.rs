@@ -43,8 +43,10 @@ impl Asker {
         services: &[String],
         passwords: &[Credentials],
     ) -> Vec<SignInOutcome> {
-        let cameras = services.iter().take(MAX_CAMERAS).map(|xaddr| async move {
-            let outcome = Box::pin(self.try_at(xaddr, passwords)).await;
+        // Owned, so that who awaits this may be sent to another thread.
+        let services: Vec<String> = services.iter().take(MAX_CAMERAS).cloned().collect();
+        let cameras = services.into_iter().map(|xaddr| async move {
+            let outcome = Box::pin(self.try_at(&xaddr, passwords)).await;
             outcome.unwrap_or_else(SignInOutcome::Failed)
         });
         stream::iter(cameras).buffered(AT_ONCE).collect().await

@@ -17,6 +17,7 @@ mod passwords;
 pub mod replacements;
 pub mod rooms;
 mod setup_code;
+pub mod traffic_desk;
 mod wiring;
 
 pub use wiring::{close_gate, run};

@@ -11,7 +11,8 @@ use std::time::Duration;
 use sealgate_base::{Clock, Shutdown};
 use sealgate_camera::MacAddress;
 use sealgate_lan::{
-    Asker, CameraDescription, Credentials, LanError, MotionTarget, MotionWatch, Ptz, Sighting,
+    Asker, ByHand, CameraDescription, Credentials, LanError, MotionTarget, MotionWatch, Place, Ptz,
+    Sighting, SignInOutcome,
 };
 use sealgate_store::{Store, StoreError};
 use tokio::sync::watch;
@@ -147,6 +148,27 @@ impl OnvifDesk {
     pub async fn snapshot(&self, mac: MacAddress, url: &str) -> Result<Vec<u8>, OnvifDeskError> {
         let credentials = self.credentials(mac)?;
         Ok(self.asker.snapshot(url, credentials.as_ref()).await?)
+    }
+
+    /// Looks what is at a place that was typed, with what was typed beside it.
+    ///
+    /// # Errors
+    /// See [`LanError`].
+    pub async fn look_at(
+        &self,
+        place: &Place,
+        credentials: Option<&Credentials>,
+    ) -> Result<ByHand, LanError> {
+        self.asker.look_at(place, credentials).await
+    }
+
+    /// Tries passwords at cameras, by their services; see [`Asker::try_passwords`].
+    pub async fn try_passwords(
+        &self,
+        services: &[String],
+        passwords: &[Credentials],
+    ) -> Vec<SignInOutcome> {
+        self.asker.try_passwords(services, passwords).await
     }
 
     /// The steering of a source.

@@ -25,8 +25,9 @@ use crate::license_desk::LicenseDesk;
 use crate::motion_desk;
 use crate::onvif_desk::OnvifDesk;
 use crate::replacements::Replacements;
-use crate::rooms::{Cameras, Clips, Gate, License, People, Steerer, Video};
+use crate::rooms::{Cameras, Clips, Gate, License, Pending, People, Steerer, Video};
 use crate::setup_code::SetupCode;
+use crate::traffic_desk::{self, Traffic};
 
 /// A longer serial number, or roots file, is not ours.
 const MAX_SERIAL_BYTES: u64 = 256;
@@ -150,6 +151,27 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         desk.clone(),
         Arc::clone(&clock),
     );
+    let traffic = Arc::new(Traffic::default());
+    tokio::spawn(traffic_desk::run(
+        Arc::clone(&traffic),
+        Arc::clone(&gate),
+        Arc::clone(&clock),
+        shutdown.clone(),
+    ));
+    let cameras = Arc::new(Cameras {
+        desk: desk.clone(),
+        store: Arc::clone(&store),
+        gate: Arc::clone(&gate),
+        recorder,
+        license: license.clone(),
+        replacements: Arc::clone(&replacements),
+        onvif: Arc::clone(&onvif),
+        own_brand: config.brand.clone(),
+        lan,
+        pending: Pending::default(),
+        traffic,
+        clock: Arc::clone(&clock),
+    });
     let rooms = Rooms {
         identity: identity.clone(),
         setup: people.clone(),
@@ -163,18 +185,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
             Arc::clone(&clock),
             identity,
         )),
-        cameras: Arc::new(Cameras {
-            desk: desk.clone(),
-            store,
-            gate: Arc::clone(&gate),
-            recorder,
-            license,
-            replacements,
-            onvif: Arc::clone(&onvif),
-            own_brand: config.brand.clone(),
-            lan,
-            clock: Arc::clone(&clock),
-        }),
+        cameras: cameras.clone(),
+        adding: cameras,
         gate: Arc::new(Gate::new(gate)),
         recordings: video.clone(),
         live: video,

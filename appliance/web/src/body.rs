@@ -16,6 +16,9 @@ use crate::errors::{problem, unreadable};
 /// For everything but files.
 pub(crate) const SMALL_BYTES: usize = 16 * 1024;
 
+/// A list of cameras.
+pub(crate) const MAX_LIST_BYTES: usize = 1024 * 1024;
+
 /// What a form adds around a file.
 const FORM_BYTES: usize = 64 * 1024;
 
@@ -102,6 +105,17 @@ pub(crate) async fn document(request: Request) -> Result<Bytes, Problem> {
         })
 }
 
+/// A list of cameras as the whole body.
+pub(crate) async fn list(request: Request) -> Result<Bytes, Problem> {
+    let (head, body) = request.into_parts();
+    read(&head.headers, body, MAX_LIST_BYTES)
+        .await
+        .map_err(|unread| match unread {
+            Unread::TooLarge => problem("SG-CAM-039", &[]),
+            Unread::Broken => broken(),
+        })
+}
+
 /// JSON, if there is a body at all.
 pub(crate) async fn json<T: DeserializeOwned>(request: Request) -> Result<Option<T>, Problem> {
     let is_json = request
@@ -137,9 +151,11 @@ pub(crate) async fn required_json<T: DeserializeOwned>(request: Request) -> Resu
 pub(crate) struct Upload {
     pub(crate) csrf: String,
     pub(crate) file: Bytes,
+    /// What was pasted instead of a file.
+    pub(crate) text: String,
 }
 
-/// A form with one license file.
+/// A form with one file of at most 1 MiB.
 pub(crate) async fn upload(request: Request) -> Result<Upload, Problem> {
     let (head, body) = request.into_parts();
     let bytes = read(&head.headers, body, MAX_DOCUMENT_BYTES + FORM_BYTES)
@@ -162,6 +178,7 @@ pub(crate) async fn upload(request: Request) -> Result<Upload, Problem> {
     while let Some(field) = form.next_field().await.map_err(|error| unfit(&error))? {
         match field.name() {
             Some("csrf") => upload.csrf = field.text().await.map_err(|error| unfit(&error))?,
+            Some("text") => upload.text = field.text().await.map_err(|error| unfit(&error))?,
             Some("file") => upload.file = field.bytes().await.map_err(|error| unfit(&error))?,
             _ => {}
         }

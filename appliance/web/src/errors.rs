@@ -46,7 +46,7 @@ pub(crate) fn status(code: &str) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         "SG-CAM-010" | "SG-REC-004" => StatusCode::INTERNAL_SERVER_ERROR,
-        "SG-CAM-005" | "SG-CAM-006" | "SG-CAM-055" | "SG-REC-008" => {
+        "SG-CAM-005" | "SG-CAM-006" | "SG-CAM-039" | "SG-CAM-055" | "SG-CAM-061" | "SG-REC-008" => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         _ => match code.get(..7) {

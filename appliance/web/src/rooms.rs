@@ -13,7 +13,14 @@ use futures::stream::BoxStream;
 use sealgate_camera::{CameraId, MacAddress, StreamUrl};
 use sealgate_words::Problem;
 
+mod adding;
 mod views;
+
+pub(crate) use adding::{AddedList, PasswordVerdicts, shown_ip};
+pub use adding::{
+    AddedView, AddingRoom, CameraDetails, CheckView, CheckedRow, FoundView, PasswordVerdict,
+    StreamUse, StreamView, TrafficView, TypedCamera, TypedPassword,
+};
 
 pub use views::{
     CameraCounters, CameraSettings, CameraState, CameraVerdict, CameraView, ClipView, CounterView,
@@ -43,6 +50,8 @@ pub struct Rooms {
     pub license: Arc<dyn LicenseRoom>,
     /// Cameras and their channels.
     pub cameras: Arc<dyn CameraRoom>,
+    /// Cameras added by hand, their passwords and facts.
+    pub adding: Arc<dyn AddingRoom>,
     /// The kernel gate.
     pub gate: Arc<dyn GateRoom>,
     /// What the recorder does and keeps.

@@ -276,8 +276,17 @@ async fn what_a_camera_calls_itself_is_never_markup() {
     }
     let mut browser = Client::new(world.router());
     browser.sign_in().await;
-    let live = format!("/live/{CAMERA_A}");
-    for path in ["/", "/cameras", "/license", live.as_str()] {
+    let [live, one, playback] =
+        ["live", "cameras", "playback"].map(|page| format!("/{page}/{CAMERA_A}"));
+    for path in [
+        "/",
+        "/cameras",
+        "/cameras/passwords",
+        "/license",
+        &live,
+        &one,
+        &playback,
+    ] {
         let page = browser.get(path).await;
         assert_eq!(page.status, 200, "{path}");
         assert!(!page.text.contains("<script>"), "{path}: {}", page.text);

@@ -52,6 +52,37 @@ fn body(method: &Method, path: &str, csrf: &str) -> (&'static str, String) {
             format!(r#"{{"camera":"{CAMERA_A}","from_utc_ms":1,"to_utc_ms":2}}"#),
         ),
         ("POST", "/api/v1/ptz/{camera}") => (JSON, r#"{"order":"move","pan":0.5}"#.into()),
+        ("POST", "/api/v1/cameras/check") => (JSON, r#"{"address":"192.168.77.11"}"#.into()),
+        ("POST", "/api/v1/cameras/check-list") => ("text/csv", "192.168.77.11".into()),
+        ("POST", "/api/v1/cameras/add") => {
+            (JSON, format!(r#"{{"check":"{}"}}"#, fakes::adding::CHECK))
+        }
+        ("POST", "/api/v1/cameras/passwords") => (
+            JSON,
+            r#"{"cameras":["02:00:00:00:00:0a"],"passwords":[{"user":"admin","password":"s3cret"}]}"#.into(),
+        ),
+        ("POST", "/cameras/check") => (FORM, format!("csrf={csrf}&address=192.168.77.11")),
+        ("POST", "/cameras/check-list") => (
+            "multipart/form-data; boundary=edge",
+            format!(
+                "--edge\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n--edge\r\n\
+                 Content-Disposition: form-data; name=\"text\"\r\n\r\n192.168.77.11\r\n--edge--\r\n"
+            ),
+        ),
+        ("POST", "/cameras/add") => (FORM, format!("csrf={csrf}&check={}", fakes::adding::CHECK)),
+        ("POST", "/cameras/passwords") => (
+            FORM,
+            format!("csrf={csrf}&user=admin&password=s3cret&mac-02:00:00:00:00:0a=on"),
+        ),
+        ("POST", "/cameras/{camera}/credential") => {
+            (FORM, format!("csrf={csrf}&user=admin&password=s3cret"))
+        }
+        ("POST", "/cameras/{camera}/replace") => {
+            (FORM, format!("csrf={csrf}&by=02:00:00:00:0a:03"))
+        }
+        ("POST", "/playback/{camera}") => {
+            (FORM, format!("csrf={csrf}&from_utc_ms=1&to_utc_ms=2"))
+        }
         ("POST", path) if !path.starts_with("/api/") => (FORM, format!("csrf={csrf}")),
         _ => (JSON, String::new()),
     }

@@ -166,6 +166,30 @@ impl BoxApi {
         self.send(request, "release a channel").await
     }
 
+    /// `GET channels/{camera}/settings`.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn settings(&self, camera: &str) -> Result<Value> {
+        self.get(&format!("/api/v1/channels/{camera}/settings"))
+            .await
+    }
+
+    /// `PUT channels/{camera}/settings`: these, but recorded all the time.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn record_always(&self, camera: &str, settings: &Value) -> Result<()> {
+        let mut settings = settings.clone();
+        settings["plan"]["week"] = json!(vec!["a".repeat(48); 7]);
+        let path = format!("/api/v1/channels/{camera}/settings");
+        let request = self.request(Method::PUT, &path).json(&settings);
+        self.send(request, "configure a camera")
+            .await?
+            .success("configure a camera")
+            .map(|_| ())
+    }
+
     /// `GET gate`.
     ///
     /// # Errors

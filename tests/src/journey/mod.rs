@@ -6,6 +6,7 @@
 //! would look at: pages, files, packets, counters.
 
 mod boots;
+mod camera_pages;
 mod first_start;
 mod gate_view;
 mod imports;
@@ -136,6 +137,12 @@ impl Journey<'_> {
             6,
             "Camera A gets the channel: recorded and live within seconds",
             records::records_and_plays,
+        )
+        .await?;
+        self.step(
+            6,
+            "The owner plays what was recorded and saves a clip of it",
+            camera_pages::plays_back_and_exports,
         )
         .await?;
         self.step(

@@ -60,6 +60,16 @@ impl Facts {
             model: sighting
                 .and_then(|sighting| sighting.model.clone())
                 .or_else(|| known.and_then(|known| known.model.clone())),
+            maker: sighting
+                .and_then(|sighting| {
+                    let told = sighting.manufacturer.clone();
+                    told.or_else(|| sighting.oui_manufacturer.clone())
+                })
+                .or_else(|| known.and_then(|known| known.manufacturer.clone())),
+            serial: sighting
+                .and_then(|sighting| sighting.serial.clone())
+                .or_else(|| known.and_then(|known| known.serial.clone())),
+            preferred: channel.is_some_and(|channel| channel.preferred),
             interface: sighting
                 .map(|sighting| sighting.interface.clone())
                 .or_else(|| known.map(|known| known.interface.clone())),

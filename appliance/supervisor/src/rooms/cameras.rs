@@ -8,7 +8,7 @@ use sealgate_base::Clock;
 use sealgate_camera::{Brand, CameraId, MacAddress, OwnBrand, StreamUrl};
 use sealgate_gate::Reason;
 use sealgate_kernel_gate::KernelGate;
-use sealgate_lan::{LanHandle, Sighting, StreamProfile, VideoCodec};
+use sealgate_lan::{LanHandle, Sighting};
 use sealgate_recorder_link::RecorderClient;
 use sealgate_store::{AuditEntry, Channel, Credential, Store};
 use sealgate_web::rooms::{
@@ -23,8 +23,11 @@ use crate::license_desk::LicenseDesk;
 use crate::onvif_desk::OnvifDesk;
 use crate::replacements::Replacements;
 use crate::rooms::camera_rows::Facts;
+use crate::rooms::pending::Pending;
 use crate::rooms::replace::replacement_views;
+use crate::rooms::streams::{chosen, source};
 use crate::rooms::{blocking, entry};
+use crate::traffic_desk::Traffic;
 
 /// Cameras, seen and assigned.
 pub struct Cameras {
@@ -46,6 +49,10 @@ pub struct Cameras {
     pub license: LicenseDesk,
     /// Cameras that were replaced.
     pub replacements: Arc<Replacements>,
+    /// Checks of cameras to add.
+    pub pending: Pending,
+    /// What cameras sent lately.
+    pub traffic: Arc<Traffic>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -101,7 +108,7 @@ impl Cameras {
         Ok(cameras.iter().map(|camera| facts.row(*camera)).collect())
     }
 
-    async fn row(&self, camera: CameraId) -> Result<CameraView, Problem> {
+    pub(super) async fn row(&self, camera: CameraId) -> Result<CameraView, Problem> {
         let facts = self.facts().await?;
         if facts.cameras().contains(&camera) {
             Ok(facts.row(camera))
@@ -156,28 +163,9 @@ impl Cameras {
                 );
                 entry(error.code(), &[("camera", &mac), ("address", "")])
             })?;
-        let source = described
-            .sources
-            .iter()
-            .find(|source| source.number == u16::from(camera.source().get()));
-        let playable: Vec<&StreamProfile> = source
-            .into_iter()
-            .flat_map(|source| &source.streams)
-            .filter(|stream| {
-                matches!(
-                    stream.codec,
-                    None | Some(VideoCodec::H264 | VideoCodec::H265)
-                )
-            })
-            .collect();
-        let (main, others) = playable
-            .split_first()
+        let (main, sub) = source(&described, camera.source().get())
+            .and_then(chosen)
             .ok_or_else(|| entry("SG-CAM-005", &[("camera", &mac)]))?;
-        // The smallest picture serves a grid best, and H.264 is what every browser shows.
-        let sub = others
-            .iter()
-            .rfind(|stream| stream.codec != Some(VideoCodec::H265))
-            .or(others.last());
         Ok((main.url.clone(), sub.map(|stream| stream.url.clone())))
     }
 
@@ -207,7 +195,7 @@ impl Cameras {
 
     /// Why one more camera has no place; a camera that was told that it has none is told so
     /// again.
-    fn without_place(&self, camera: CameraId) -> Option<Problem> {
+    pub(super) fn without_place(&self, camera: CameraId) -> Option<Problem> {
         let picture = self.desk.picture();
         let places = picture.decisions.places;
         let decided = picture
@@ -239,7 +227,20 @@ impl Cameras {
             .iter()
             .find(|sighting| sighting.mac == Some(camera.mac()));
         let (main, sub) = self.streams_of(camera, sighting, stream).await?;
-        Ok(Channel {
+        Ok(self.new_channel(camera, main, sub))
+    }
+
+    /// A channel with these streams, as its camera is now.
+    pub(super) fn new_channel(
+        &self,
+        camera: CameraId,
+        main: StreamUrl,
+        sub: Option<StreamUrl>,
+    ) -> Channel {
+        let picture = self.desk.picture();
+        let mut sightings = picture.sightings.iter();
+        let sighting = sightings.find(|sighting| sighting.mac == Some(camera.mac()));
+        Channel {
             camera,
             stream_url: Some(main),
             sub_stream_url: sub,
@@ -252,7 +253,7 @@ impl Cameras {
             other_brand: brand(&picture.sightings, camera.mac(), self.own_brand.as_ref())
                 == Brand::Other,
             settings: ChannelSettings::default().to_text(),
-        })
+        }
     }
 
     pub(super) async fn audit(

@@ -31,6 +31,9 @@ const MOST: usize = 64;
 /// One at a time is read for its hash: recording goes before.
 const AT_ONCE: usize = 1;
 
+/// What is younger may grow while the clip is fetched, and then be no longer what was signed.
+const STILL_WRITTEN_MS: i64 = 4000;
+
 struct Clip {
     view: ClipView,
     from_utc_ms: i64,
@@ -125,6 +128,7 @@ impl ClipRoom for Clips {
         if self.made().len() >= MOST {
             return Err(entry("SG-REC-012", &[]));
         }
+        let to_utc_ms = to_utc_ms.min(self.clock.utc_ms().saturating_sub(STILL_WRITTEN_MS));
         let _turn = self.reading.acquire().await;
         let (info, mut file) = self
             .recorder

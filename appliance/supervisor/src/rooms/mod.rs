@@ -1,19 +1,25 @@
 //! What the pages ask, answered: one file per room of the box.
 
+mod adding;
+mod by_hand;
 mod camera_rows;
 mod cameras;
 mod clips;
+mod details;
 mod gate;
 mod license;
+mod pending;
 mod people;
 mod replace;
 mod steering;
+mod streams;
 mod video;
 
 pub use cameras::Cameras;
 pub use clips::Clips;
 pub use gate::Gate;
 pub use license::License;
+pub use pending::Pending;
 pub use people::People;
 pub use steering::Steerer;
 pub use video::Video;

@@ -8,6 +8,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::errors::{ApiProblem, missing};
 
+pub(crate) mod adding;
 pub(crate) mod cameras;
 pub(crate) mod channels;
 pub(crate) mod clips;
@@ -48,6 +49,12 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
         cameras::discover,
         cameras::assign,
         cameras::release,
+        adding::check,
+        adding::check_list,
+        adding::add,
+        adding::export,
+        adding::passwords,
+        adding::details,
         channels::assign_all,
         channels::prefer,
         channels::set_credential,

@@ -32,8 +32,39 @@ pub(crate) static LIVE: LazyLock<Asset> = LazyLock::new(|| with_player!("live"))
 /// The page of all cameras.
 pub(crate) static WALL: LazyLock<Asset> = LazyLock::new(|| with_player!("wall"));
 
+/// Draws the plan of recording on a camera's page.
+pub(crate) static PLAN: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "plan",
+        "js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../assets/plan.js"),
+    )
+});
+
+/// The time line of the playback page.
+pub(crate) static TIMELINE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "timeline",
+        "js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../assets/timeline.js"),
+    )
+});
+
+/// The player of the playback page.
+pub(crate) static PLAYBACK: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new(
+        "playback",
+        "js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../assets/playback.js"),
+    )
+});
+
 pub(crate) async fn show(Path(name): Path<String>) -> Response {
-    let assets: [&Asset; 4] = [&STYLE, &SCRIPT, &LIVE, &WALL];
+    let assets: [&Asset; 7] = [
+&STYLE, &SCRIPT, &LIVE, &WALL, &PLAN, &TIMELINE, &PLAYBACK];
     match assets.into_iter().find(|asset| asset.file_name() == name) {
         Some(asset) => (
             [

@@ -3,7 +3,9 @@
 use sealgate_pages::{Icon, Markup, Tone, html, icon, pill};
 use sealgate_words::{Owner, Problem};
 
-use crate::rooms::{CameraState, CameraView, LicenseView, RecordingHealth, RecordingStatus};
+use crate::rooms::{
+    CameraState, CameraView, LicenseView, RecordingHealth, RecordingStatus, StreamView,
+};
 
 /// `1 camera`, `2 cameras`.
 pub(crate) fn count(number: usize, one: &str, more: &str) -> String {
@@ -31,6 +33,17 @@ pub(crate) fn shown_time(utc_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(utc_ms).map_or_else(
         |_| "no date at all".to_owned(),
         |time| time.strftime("%-d %B %Y, %H:%M UTC").to_string(),
+    )
+}
+
+/// A time of the day in the box's own time zone.
+pub(crate) fn clock_time(utc_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(utc_ms).map_or_else(
+        |_| "no time at all".to_owned(),
+        |time| {
+            let here = time.to_zoned_datetime(jiff::tz::TimeZone::system());
+            here.strftime("%H:%M").to_string()
+        },
     )
 }
 
@@ -74,6 +87,28 @@ pub(crate) fn recording_words(recording: &RecordingHealth, now_utc_ms: i64) -> S
             format!("Newest picture {age_s} s ago, {written} written since the start")
         }
         None => "No picture has come yet".to_owned(),
+    }
+}
+
+/// Compression, size, rate and sound of a stream.
+pub(crate) fn stream_words(stream: &StreamView) -> String {
+    let parts = [
+        stream.codec.clone(),
+        stream
+            .size
+            .map(|(width, height)| format!("{width} × {height}")),
+        stream.millifps.map(|milli| {
+            let decimals = if milli % 1000 == 0 { 0 } else { 1 };
+            format!("{:.decimals$} pictures/s", f64::from(milli) / 1000.0)
+        }),
+        stream.bitrate_kbps.map(|kbps| format!("{kbps} kbit/s")),
+        stream.audio.then(|| "with sound".to_owned()),
+    ];
+    let known: Vec<String> = parts.into_iter().flatten().collect();
+    if known.is_empty() {
+        "The camera doesn't say".to_owned()
+    } else {
+        known.join(", ")
     }
 }
 

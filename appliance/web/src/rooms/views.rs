@@ -108,6 +108,12 @@ pub struct CameraView {
     pub name: Option<String>,
     /// The model it says it is.
     pub model: Option<String>,
+    /// Who made it, as it says, else as its MAC address says.
+    pub maker: Option<String>,
+    /// The serial number it says it has.
+    pub serial: Option<String>,
+    /// It keeps its place before others, as the owner chose.
+    pub preferred: bool,
     /// The interface it was seen on.
     pub interface: Option<String>,
     /// How far the gate lets it.

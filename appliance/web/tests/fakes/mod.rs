@@ -20,6 +20,7 @@ use sealgate_camera::{CameraId, MacAddress, StreamUrl};
 use sealgate_web::rooms::*;
 use sealgate_words::{Owner, Problem, catalog};
 
+pub mod adding;
 pub mod client;
 
 pub const CODE: &str = "ABCD-EFGH";
@@ -44,6 +45,8 @@ pub struct FakeBox {
     pub stops: Mutex<Vec<CameraId>>,
     pub steered: Mutex<Vec<Steering>>,
     pub credentials: Mutex<HashMap<MacAddress, Option<(String, String)>>>,
+    pub mended: Mutex<u64>,
+    pub configured: Mutex<Option<CameraSettings>>,
     pub recorder: Mutex<Option<Problem>>,
     pub live: Mutex<Vec<LiveFrame>>,
     /// Between two frames; none sends them at once and then ends.
@@ -101,6 +104,7 @@ pub fn rooms(fake: &Arc<FakeBox>) -> Rooms {
         sessions: fake.clone(),
         license: fake.clone(),
         cameras: fake.clone(),
+        adding: fake.clone(),
         gate: fake.clone(),
         recordings: fake.clone(),
         live: fake.clone(),
@@ -219,6 +223,9 @@ pub fn camera(id: &str, name: &str, last: u8) -> CameraView {
         ip: Some(Ipv4Addr::new(192, 168, 77, last)),
         name: Some(name.into()),
         model: Some("VC-640".into()),
+        maker: Some("Harbour Optics".into()),
+        serial: Some(format!("HO-{last:04}")),
+        preferred: false,
         interface: Some("cam0".into()),
         state: CameraState::Found,
         reason: Some(
@@ -253,6 +260,8 @@ impl FakeBox {
                 camera(CAMERA_A, "Dock 3", 11),
                 camera(CAMERA_B, "Gate", 12),
             ]),
+            mended: Mutex::default(),
+            configured: Mutex::default(),
             recorder: Mutex::default(),
             live: Mutex::new(vec![
                 LiveFrame::Init {
@@ -424,6 +433,7 @@ impl CameraRoom for FakeBox {
         id: CameraId,
         settings: CameraSettings,
     ) -> Result<CameraView, Problem> {
+        *self.configured.lock().unwrap() = Some(settings.clone());
         self.change(id, |camera| camera.name = settings.name)
     }
 
@@ -513,9 +523,16 @@ impl GateRoom for FakeBox {
             packets: 400,
             bytes: 24_000,
         };
+        let mended = CounterView {
+            packets: *self.mended.lock().unwrap(),
+            bytes: 0,
+        };
         Ok(GateView {
             in_force: true,
-            counters: BTreeMap::from([("cam0/dropped".to_owned(), dropped)]),
+            counters: BTreeMap::from([
+                ("cam0/dropped".to_owned(), dropped),
+                ("gate/mended".to_owned(), mended),
+            ]),
             cameras: Vec::new(),
         })
     }
