@@ -19,6 +19,7 @@ pub(crate) mod recordings;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod steering;
+pub(crate) mod users;
 
 /// The result of every handler here.
 pub(crate) type ApiResult<T> = Result<T, ApiProblem>;
@@ -70,6 +71,14 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
         steering::snapshot,
         steering::presets,
         steering::steer,
+        users::list,
+        users::add,
+        users::change,
+        users::remove,
+        users::tokens,
+        users::add_token,
+        users::remove_token,
+        users::audit,
     ),
     components(schemas(crate::errors::ProblemSchema)),
     modifiers(&Bearer)

@@ -1,5 +1,8 @@
 //! The pages. Every one works without a script, but for live video.
 
+pub(crate) mod account;
+pub(crate) mod account_app;
+pub(crate) mod audit;
 pub(crate) mod cameras;
 pub(crate) mod files;
 pub(crate) mod frame;
@@ -7,6 +10,10 @@ pub(crate) mod home;
 pub(crate) mod license;
 pub(crate) mod license_import;
 pub(crate) mod live;
+pub(crate) mod recover;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
+pub(crate) mod tokens;
+pub(crate) mod user;
+pub(crate) mod users;
 mod words;

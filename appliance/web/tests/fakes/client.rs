@@ -146,11 +146,16 @@ impl Client {
 
     /// Signs in as a browser does.
     pub async fn sign_in(&mut self) {
+        self.sign_in_as("owner").await;
+    }
+
+    /// Signs in as a browser does, by this name.
+    pub async fn sign_in_as(&mut self, name: &str) {
         let page = self.get("/sign-in").await;
         let csrf = page.csrf();
         let fields = [
             ("csrf", csrf.as_str()),
-            ("name", "owner"),
+            ("name", name),
             ("password", super::PASSWORD),
         ];
         let answer = self.post_form("/sign-in", &fields).await;

@@ -46,4 +46,11 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Compare the request with the description at /api/openapi.json.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-API-010",
+        cause: "The request is for {host}, which is not a name of this box.",
+        effect: "Nothing was shown or changed.",
+        cure: "Open the page by the box's address or serial number. If your network gives the box another name, add it to `names` in the box's configuration.",
+        owner: Owner::You,
+    },
 ];
