@@ -12,6 +12,7 @@ use sealgate_words::Problem;
 use tokio::sync::Semaphore;
 use tower_http::trace::TraceLayer;
 
+use crate::api::events::Changes;
 use crate::attempts::Attempts;
 use crate::body;
 use crate::errors::{ApiProblem, missing, problem};
@@ -49,6 +50,7 @@ pub(crate) struct App {
     attempts: Arc<Attempts>,
     passwords: Arc<Semaphore>,
     pub(crate) second_steps: Arc<SecondSteps>,
+    pub(crate) changes: Arc<Changes>,
 }
 
 /// What the license's own handlers need, so that the local socket can share them.
@@ -247,6 +249,7 @@ pub fn router(rooms: Rooms, clock: Arc<dyn Clock>, shutdown: Shutdown) -> Router
     let app = App {
         attempts: Arc::new(Attempts::new(Arc::clone(&clock))),
         passwords: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
+        changes: Arc::new(Changes::new()),
         second_steps: Arc::new(SecondSteps::new(Arc::clone(&clock))),
         rooms,
         clock,

@@ -6,8 +6,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use sealgate_words::Problem;
 
 use crate::api::{
-    cameras, channels, clips, gate, license, live, metrics, recordings, sessions, status, steering,
-    users,
+    cameras, channels, clips, events, gate, license, live, metrics, recordings, sessions, status,
+    steering, users,
 };
 use crate::app::App;
 use crate::errors::problem;
@@ -146,6 +146,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route(POST, "/api/v1/setup", Setup, Api, sessions::set_up),
         route(POST, "/api/v1/sessions", Anyone, Api, sessions::begin),
         route(DELETE, "/api/v1/sessions", Account, Api, sessions::end),
+        route(GET, "/api/v1/events", SEE, Api, events::open),
         route(GET, "/api/v1/users", MANAGE, Api, users::list),
         route(POST, "/api/v1/users", MANAGE, Api, users::add),
         route(PUT, "/api/v1/users/{name}", MANAGE, Api, users::change),

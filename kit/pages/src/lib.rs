@@ -17,7 +17,7 @@ mod qr;
 pub use assets::{Asset, CACHE_FOR_EVER, SCRIPT, STYLE};
 pub use components::{
     Cell, DiffRow, Fact, Meter, Step, StepState, Table, Tone, code_text, diff_table, empty_state,
-    facts, meter, notice, panel, pill, stepper, table,
+    event_stream, facts, meter, notice, panel, pill, stepper, table,
 };
 pub use forms::{
     Button, Choice, Field, FieldError, FieldKind, Form, button_link, choices, error_summary, field,

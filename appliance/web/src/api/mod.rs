@@ -11,6 +11,7 @@ use crate::errors::{ApiProblem, missing};
 pub(crate) mod cameras;
 pub(crate) mod channels;
 pub(crate) mod clips;
+pub(crate) mod events;
 pub(crate) mod gate;
 pub(crate) mod license;
 pub(crate) mod live;
@@ -38,6 +39,7 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
     ),
     paths(
         status::show,
+        events::open,
         sessions::set_up,
         sessions::begin,
         sessions::end,

@@ -5,6 +5,7 @@ pub(crate) mod account_app;
 pub(crate) mod audit;
 pub(crate) mod cameras;
 pub(crate) mod files;
+mod forecast;
 pub(crate) mod frame;
 pub(crate) mod home;
 pub(crate) mod license;

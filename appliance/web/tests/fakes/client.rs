@@ -87,7 +87,16 @@ impl Client {
             }
         }
         let (head, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
+        // A stream of events has no end to wait for.
+        let is_endless = head
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind == "text/event-stream");
+        let bytes = if is_endless {
+            bytes::Bytes::new()
+        } else {
+            body.collect().await.unwrap().to_bytes()
+        };
         Answer {
             status: head.status,
             headers: head.headers,
