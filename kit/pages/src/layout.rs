@@ -113,7 +113,7 @@ impl Layout<'_> {
                             @if account.href.is_empty() {
                                 span class="account-name" { (icon(Icon::Person)) (account.name) }
                             } @else {
-                                a class="account-name" href=(account.href) { (icon(Icon::Person)) (account.name) }
+                                a class="account-name" href=(account.href) { (icon(Icon::Person)) span { (account.name) } }
                             }
                             button type="submit" class="quiet" { (icon(Icon::SignOut)) "Sign out" }
                         }

@@ -146,6 +146,7 @@ async fn view<'a>(page: &Page, errors: &[FieldError]) -> Result<View<'a>, Respon
                     button: Button::primary("Set up the app").with(Icon::Lock),
                 },
                 html! {
+                    input type="hidden" name="username" value=(name) autocomplete="username";
                     (field(&Field {
                         name: "code",
                         label: "Six-digit code",
@@ -160,6 +161,7 @@ async fn view<'a>(page: &Page, errors: &[FieldError]) -> Result<View<'a>, Respon
                     p { "Your password alone will then be enough to sign in." }
                     form class="form" method="post" action="/account/app/remove" {
                         input type="hidden" name="csrf" value=(csrf);
+                        input type="hidden" name="username" value=(name) autocomplete="username";
                         div class="field" {
                             label for="present-remove" { "Your password" }
                             input id="present-remove" name="present" type="password" autocomplete="current-password" required;

@@ -42,7 +42,9 @@ pub(crate) fn forecast(
 
 /// Days, or hours where that is less than two days; no more exact than the rate is.
 fn time(days: f64) -> String {
-    if days < 2.0 {
+    if days > 365.0 {
+        "more than a year".to_owned()
+    } else if days < 2.0 {
         let hours = (days * 24.0).round().max(1.0);
         format!(
             "about {hours:.0} {}",
@@ -93,6 +95,8 @@ mod tests {
         check(2_350 * GB, 4_000 * GB, &newest, Some(days));
         let hours = "Full in about 24 hours, then the oldest is overwritten.";
         check(100 * GB, 1_000 * GB, &newest, Some(hours));
+        let years = "Full in more than a year, then the oldest is overwritten.";
+        check(90_000 * GB, 100_000 * GB, &newest, Some(years));
         let full = "Full, so the oldest is overwritten. At the present rate there is room for about 40 days.";
         check(40 * GB, 4_000 * GB, &newest, Some(full));
     }

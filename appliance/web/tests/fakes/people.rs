@@ -137,7 +137,7 @@ impl SessionStore for FakeBox {
         let sessions = self.people.sessions.lock().unwrap();
         Ok(sessions
             .values()
-            .filter(|session| session.user.name == name)
+            .filter(|session| session.user.name == name && session.scopes.is_none())
             .cloned()
             .collect())
     }
