@@ -1,4 +1,4 @@
-//! The command `sealgate`: the license of this box on its own console.
+//! The command `sealgate`: the license of this box, and a way back in, on its own console.
 //!
 //! It asks the supervisor over a Unix socket that only root reaches, with the routes of
 //! the API, so codes and words are those of the pages. Deliberately absent: the license
@@ -43,6 +43,9 @@ enum Command {
         #[command(subcommand)]
         command: LicenseCommand,
     },
+    /// Prints a code, good for 15 minutes and once, by which the box's page at /recover makes
+    /// an admin: for when nobody can sign in as one any more.
+    Recover,
     /// Clips that a box handed out.
     Clip {
         #[command(subcommand)]
@@ -158,6 +161,7 @@ pub fn status(
     };
     let done = match arguments.command {
         Command::License { command } => license(&arguments.socket, command, out).map(|()| 0),
+        Command::Recover => recover(&arguments.socket, out).map(|()| 0),
         Command::Clip {
             command: ClipCommand::Verify(arguments),
         } => clip::verify(&arguments, out),
@@ -239,6 +243,21 @@ fn license(
             write!(out, "{view}")?;
         }
     }
+    Ok(())
+}
+
+fn recover(socket: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+    /// As the box answers.
+    #[derive(serde::Deserialize)]
+    struct Recovery {
+        code: String,
+    }
+    let answer = ask(socket, "POST", "/api/v1/recovery", Vec::new(), false)?;
+    let Recovery { code } = serde_json::from_slice(&answer.body)?;
+    writeln!(
+        out,
+        "Recovery code: {code}\nOpen https://ADDRESS-OF-THE-BOX/recover within 15 minutes and type it there."
+    )?;
     Ok(())
 }
 

@@ -11,7 +11,9 @@ mod channels;
 mod credentials;
 mod error;
 mod migrations;
+mod sessions;
 mod settings;
+mod tokens;
 mod users;
 
 use std::fs::OpenOptions;
@@ -28,7 +30,9 @@ pub use channels::Channel;
 pub use credentials::Credential;
 pub use error::StoreError;
 pub use migrations::SCHEMA_VERSION;
-pub use users::{Session, User};
+pub use sessions::{FoundSession, Session};
+pub use tokens::ApiToken;
+pub use users::{KnownUser, User};
 
 /// How long a method waits for another process that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

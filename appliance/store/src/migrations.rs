@@ -9,6 +9,7 @@ use crate::StoreError;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_channels.sql"),
+    include_str!("../migrations/0003_people.sql"),
 ];
 
 /// The schema this version writes.

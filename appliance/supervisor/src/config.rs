@@ -102,6 +102,9 @@ impl PortsConfig {
 pub struct WebConfig {
     /// Where the pages are served, over HTTPS.
     pub listen: SocketAddr,
+    /// Names that the owner's network gives the box; requests for others are refused.
+    #[serde(default)]
+    pub names: Vec<String>,
 }
 
 /// `[recorder]`

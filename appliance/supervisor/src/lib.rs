@@ -16,7 +16,8 @@ pub mod onvif_desk;
 mod passwords;
 pub mod replacements;
 pub mod rooms;
-mod setup_code;
+pub mod setup_code;
+pub mod totp;
 pub mod traffic_desk;
 mod wiring;
 

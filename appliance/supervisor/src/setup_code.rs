@@ -13,6 +13,8 @@ use subtle::ConstantTimeEq;
 /// Without 0, 1, I, L and O, which people misread.
 const ALPHABET: &[u8; 31] = b"ABCDEFGHJKMNPQRSTUVWXYZ23456789";
 const LENGTH: usize = 8;
+/// The longest code of this kind.
+const LONGEST: usize = 10;
 
 /// The code in force.
 pub struct SetupCode {
@@ -39,6 +41,9 @@ pub enum SetupCodeError {
 
 impl SetupCode {
     /// The code kept in `folder`, or a new one kept there from now on.
+    ///
+    /// # Errors
+    /// The file could not be read or written.
     pub fn read_or_create(folder: &Path) -> Result<Self, SetupCodeError> {
         let path = folder.join("code");
         match std::fs::read_to_string(&path) {
@@ -53,18 +58,14 @@ impl SetupCode {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(SetupCodeError::Read { path, source }),
         }
-        let mut random = rand::rng();
-        let code: String = (0..LENGTH)
-            .map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]))
-            .collect();
+        let code = random_code(LENGTH);
         write_durably(&path, code.as_bytes(), 0o600).map_err(SetupCodeError::Write)?;
         Ok(Self { code, path })
     }
 
     /// As people read it: `ABCD-EFGH`.
     pub fn shown(&self) -> String {
-        let (first, second) = self.code.split_at(LENGTH / 2);
-        format!("{first}-{second}")
+        in_halves(&self.code)
     }
 
     /// Compares in constant time what a person typed; case, spaces and dashes don't matter.
@@ -83,11 +84,26 @@ impl SetupCode {
     }
 }
 
-fn normalized(text: &str) -> String {
+/// Letters and digits that people don't misread, each of almost five bits.
+pub(crate) fn random_code(length: usize) -> String {
+    let mut random = rand::rng();
+    (0..length)
+        .map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]))
+        .collect()
+}
+
+/// As people read it: `ABCD-EFGH`.
+pub(crate) fn in_halves(code: &str) -> String {
+    let (first, second) = code.split_at(code.len() / 2);
+    format!("{first}-{second}")
+}
+
+/// What a person typed, without what doesn't matter.
+pub(crate) fn normalized(text: &str) -> String {
     text.chars()
         .filter(char::is_ascii_alphanumeric)
         .map(|letter| letter.to_ascii_uppercase())
-        .take(LENGTH + 1)
+        .take(LONGEST + 1)
         .collect()
 }
 

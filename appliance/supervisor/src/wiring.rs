@@ -14,9 +14,9 @@ use sealgate_lan::{Lan, LanConfig};
 use sealgate_license::vendor::{VendorRoots, VendorRootsFile};
 use sealgate_recorder_link::RecorderClient;
 use sealgate_store::Store;
-use sealgate_web::rooms::{BoxIdentity, LicenseRoom, Rooms};
+use sealgate_web::rooms::{BoxIdentity, Rooms};
 use sealgate_web::tls::TlsMaterial;
-use sealgate_web::{WebConfig, serve, serve_local};
+use sealgate_web::{LocalRooms, WebConfig, serve, serve_local};
 
 use crate::camera_desk::{self, Desk};
 use crate::config::Config;
@@ -74,6 +74,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         Arc::clone(&store),
         Arc::clone(&clock),
         setup_code,
+        &identity.name,
     )?);
     let tls_folder = config.identity.data_dir.join("tls");
     create_private_folder(&tls_folder)?;
@@ -176,7 +177,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         identity: identity.clone(),
         setup: people.clone(),
         sign_in: people.clone(),
-        sessions: people,
+        sessions: people.clone(),
+        users: people.clone(),
+        recovery: people,
         license: Arc::new(License::new(
             license.clone(),
             desk.clone(),
@@ -204,7 +207,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     tokio::spawn(service::feed_watchdog(shutdown.clone(), alive));
     tokio::spawn(local_api(
         config.identity.run_dir.join("api.sock"),
-        Arc::clone(&rooms.license),
+        LocalRooms {
+            license: Arc::clone(&rooms.license),
+            recovery: Arc::clone(&rooms.recovery),
+        },
         shutdown.clone(),
     ));
     service::ready();
@@ -239,8 +245,8 @@ fn with_surroundings(license_box: LicenseBox, config: &Config) -> LicenseBox {
 }
 
 /// The box works without its command line: a socket that can't be made is only said.
-async fn local_api(path: PathBuf, license: Arc<dyn LicenseRoom>, shutdown: Shutdown) {
-    if let Err(error) = serve_local(path, license, shutdown).await {
+async fn local_api(path: PathBuf, rooms: LocalRooms, shutdown: Shutdown) {
+    if let Err(error) = serve_local(path, rooms, shutdown).await {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "the command `sealgate` does not work"
@@ -304,6 +310,7 @@ fn identity(config: &Config) -> BoxIdentity {
         model: config.identity.model.clone(),
         serial,
         firmware: env!("CARGO_PKG_VERSION").to_owned(),
+        host_names: config.web.names.clone(),
     }
 }
 

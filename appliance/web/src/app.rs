@@ -12,6 +12,7 @@ use sealgate_words::Problem;
 use tokio::sync::Semaphore;
 use tower_http::trace::TraceLayer;
 
+use crate::api::events::Changes;
 use crate::attempts::Attempts;
 use crate::body;
 use crate::errors::{ApiProblem, missing, problem};
@@ -19,6 +20,7 @@ use crate::guard::{Guard, guard, headers};
 use crate::pages::frame::Page;
 use crate::rooms::{LicenseRoom, MIN_PASSWORD_CHARS, Rooms, StoredSession, User};
 use crate::routes::routes;
+use crate::second_step::SecondSteps;
 use crate::session::{SESSION_MS, SignedIn, Token};
 
 /// Passwords are checked slowly on purpose; more at once would starve recording's checks.
@@ -26,6 +28,18 @@ const PASSWORDS_AT_ONCE: usize = 2;
 
 /// Longer ones are refused before they cost anything.
 const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// Refusals that a wrong guess gets, and nothing else.
+const WRONG: [&str; 5] = [
+    "SG-SES-001",
+    "SG-SES-002",
+    "SG-SES-021",
+    "SG-SES-026",
+    "SG-SES-028",
+];
+
+/// Guesses of codes from the console count for this; no user can be called so.
+const CONSOLE: &str = "the console's code";
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -35,6 +49,8 @@ pub(crate) struct App {
     pub(crate) shutdown: Shutdown,
     attempts: Arc<Attempts>,
     passwords: Arc<Semaphore>,
+    pub(crate) second_steps: Arc<SecondSteps>,
+    pub(crate) changes: Arc<Changes>,
 }
 
 /// What the license's own handlers need, so that the local socket can share them.
@@ -45,7 +61,7 @@ impl FromRef<App> for Arc<dyn LicenseRoom> {
 }
 
 impl App {
-    /// The session of a token, if it has not ended.
+    /// The session, or API token, with this hash, if it has not ended.
     pub(crate) async fn session(
         &self,
         token_sha256: &[u8; 32],
@@ -59,28 +75,42 @@ impl App {
             })
             .map(|stored| SignedIn {
                 user: stored.user,
+                scopes: stored.scopes,
                 token_sha256: stored.token_sha256,
                 expires_utc_ms: stored.expires_utc_ms,
             }))
     }
 
     /// Begins a session.
-    pub(crate) async fn begin_session(&self, user: User) -> Result<(Token, SignedIn), Problem> {
+    pub(crate) async fn begin_session(
+        &self,
+        peer: IpAddr,
+        user: User,
+    ) -> Result<(Token, SignedIn), Problem> {
         let token = Token::random();
         let now = self.clock.utc_ms();
         let session = StoredSession {
             token_sha256: token.sha256(),
-            user: user.name.clone(),
+            user: user.clone(),
+            scopes: None,
+            address: Some(peer.to_canonical().to_string()),
             created_utc_ms: now,
             expires_utc_ms: now.saturating_add(SESSION_MS),
         };
         let signed_in = SignedIn {
-            user: user.name,
+            user,
+            scopes: None,
             token_sha256: session.token_sha256,
             expires_utc_ms: session.expires_utc_ms,
         };
+        let address = session.address.clone();
         self.rooms.sessions.insert(session).await?;
-        tracing::info!(user = signed_in.user, "signed in");
+        let name = &signed_in.user.name;
+        tracing::info!(user = name, "signed in");
+        self.rooms
+            .users
+            .note(Some(name), "sign-in", address.as_deref(), None)
+            .await;
         Ok((token, signed_in))
     }
 
@@ -91,48 +121,119 @@ impl App {
         code: &str,
         password: &str,
     ) -> Result<User, Problem> {
-        if password.chars().count() < MIN_PASSWORD_CHARS {
-            let characters = MIN_PASSWORD_CHARS.to_string();
-            return Err(problem("SG-SES-006", &[("characters", &characters)]));
-        }
-        check_length(password)?;
-        self.guess(
-            peer,
-            "SG-SES-002",
-            self.rooms.setup.complete(code, password),
-        )
-        .await
+        check_password(password)?;
+        self.guess(peer, CONSOLE, self.rooms.setup.complete(code, password))
+            .await
     }
 
-    /// Checks a name and password, if guesses don't come too fast.
+    /// Makes an admin, if the code from the console is right and guesses don't come too fast.
+    pub(crate) async fn recover(
+        &self,
+        peer: IpAddr,
+        code: &str,
+        name: &str,
+        password: &str,
+    ) -> Result<User, Problem> {
+        check_password(password)?;
+        let complete = self.rooms.recovery.complete(code, name, password);
+        self.guess(peer, CONSOLE, complete).await
+    }
+
+    /// Checks a name and password, and the code where the account wants one, if guesses
+    /// don't come too fast.
+    ///
+    /// # Errors
+    /// `SG-SES-020`: all is right, and a code is wanted.
     pub(crate) async fn sign_in(
         &self,
         peer: IpAddr,
         name: &str,
         password: &str,
+        code: Option<&str>,
     ) -> Result<User, Problem> {
         check_length(password)?;
-        self.guess(peer, "SG-SES-001", self.rooms.sign_in.check(name, password))
-            .await
+        self.guess(peer, name, async {
+            let checked = self.rooms.sign_in.check(name, password).await?;
+            match code {
+                _ if !checked.wants_code => Ok(checked.user),
+                Some(code) => self.rooms.sign_in.check_code(name, code).await,
+                None => Err(problem("SG-SES-020", &[])),
+            }
+        })
+        .await
+    }
+
+    /// Checks the code that an account wants after its password.
+    pub(crate) async fn second_step(
+        &self,
+        peer: IpAddr,
+        token: &str,
+        code: &str,
+    ) -> Result<User, Problem> {
+        let ended = || problem("SG-SES-031", &[]);
+        let token = Token::from_text(token).ok_or_else(ended)?;
+        let name = self.second_steps.user(&token).ok_or_else(ended)?;
+        let check = self.rooms.sign_in.check_code(&name, code);
+        let user = self.guess(peer, &name, check).await?;
+        self.second_steps.end(&token);
+        Ok(user)
+    }
+
+    /// Checks the password of somebody who is signed in, before what only they should do.
+    pub(crate) async fn confirm_password(
+        &self,
+        peer: IpAddr,
+        name: &str,
+        password: &str,
+    ) -> Result<(), Problem> {
+        check_length(password)?;
+        self.guess(peer, name, async {
+            match self.rooms.sign_in.check(name, password).await {
+                Err(wrong) if wrong.code == "SG-SES-001" => Err(problem("SG-SES-026", &[])),
+                checked => checked.map(|checked| checked.user),
+            }
+        })
+        .await
+        .map(drop)
     }
 
     async fn guess(
         &self,
         peer: IpAddr,
-        wrong: &str,
+        account: &str,
         check: impl Future<Output = Result<User, Problem>>,
     ) -> Result<User, Problem> {
-        self.attempts.begin(peer)?;
+        self.attempts.begin(peer, account)?;
         let _turn = self.passwords.acquire().await;
         let result = check.await;
         match &result {
-            Err(problem) if problem.code == wrong => {
+            Ok(_) => self.attempts.was_right(peer, account),
+            Err(problem) if WRONG.contains(&problem.code.as_str()) => {
                 tracing::warn!(%peer, code = problem.code, "a guess was wrong");
+                let name: String = account.chars().take(64).collect();
+                self.rooms
+                    .users
+                    .note(
+                        None,
+                        "sign-in",
+                        Some(&format!("{name} from {peer}")),
+                        Some(&problem.code),
+                    )
+                    .await;
             }
-            _ => self.attempts.was_right(peer),
+            Err(_) => self.attempts.was_none(peer, account),
         }
         result
     }
+}
+
+/// Whether a password may be set.
+pub(crate) fn check_password(password: &str) -> Result<(), Problem> {
+    if password.chars().count() < MIN_PASSWORD_CHARS {
+        let characters = MIN_PASSWORD_CHARS.to_string();
+        return Err(problem("SG-SES-006", &[("characters", &characters)]));
+    }
+    check_length(password)
 }
 
 fn check_length(password: &str) -> Result<(), Problem> {
@@ -148,6 +249,8 @@ pub fn router(rooms: Rooms, clock: Arc<dyn Clock>, shutdown: Shutdown) -> Router
     let app = App {
         attempts: Arc::new(Attempts::new(Arc::clone(&clock))),
         passwords: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE)),
+        changes: Arc::new(Changes::new()),
+        second_steps: Arc::new(SecondSteps::new(Arc::clone(&clock))),
         rooms,
         clock,
         shutdown,

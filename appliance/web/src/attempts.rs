@@ -1,6 +1,7 @@
 //! Guessing grows slower with each wrong guess.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,22 +11,38 @@ use sealgate_words::Problem;
 
 use crate::errors::problem;
 
-/// Wrong guesses before the first wait.
+/// Wrong guesses from one address before the first wait.
 const FREE: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
-/// After so long without a guess an address starts afresh.
+/// An account is guessed at from many addresses at once; its owner mistypes from one.
+const ACCOUNT_FREE: u32 = 15;
+/// Shorter than for an address: whoever keeps guessing must not keep the owner out for long.
+const ACCOUNT_LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// After so long without a guess an address or account starts afresh.
 const FORGET: Duration = Duration::from_secs(3600);
-/// Addresses remembered; the one that was quiet longest makes room.
-const ADDRESSES: usize = 1024;
+/// Addresses, and accounts, remembered; the one that was quiet longest makes room.
+const REMEMBERED: usize = 1024;
 
-/// Counts guesses by address. Not by user name: any machine could lock the owner out then.
+/// As long as a user's name can be.
+const LONGEST_NAME: usize = 64;
+
+/// Counts guesses by address and by account. An address from which the account was signed
+/// in to before doesn't wait for the account: no other machine can lock its owner out there.
 pub(crate) struct Attempts {
     clock: Arc<dyn Clock>,
-    by_address: Mutex<HashMap<IpAddr, Guesses>>,
+    counted: Mutex<Counted>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Default)]
+struct Counted {
+    addresses: HashMap<IpAddr, Guesses>,
+    accounts: HashMap<String, Guesses>,
+    /// Where each account was signed in to.
+    known: HashSet<(IpAddr, String)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
 struct Guesses {
     wrong: u32,
     last: Duration,
@@ -35,65 +52,110 @@ impl Attempts {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            by_address: Mutex::new(HashMap::new()),
+            counted: Mutex::default(),
         }
     }
 
     /// Counts a guess as wrong in advance, so that many at once gain nothing; take it back
-    /// with [`Attempts::was_right`].
+    /// with [`Attempts::was_right`] or [`Attempts::was_none`].
     ///
     /// # Errors
-    /// `SG-SES-005`: too early.
-    pub(crate) fn begin(&self, peer: IpAddr) -> Result<(), Problem> {
+    /// `SG-SES-005`, `SG-SES-027`: too early for the address, the account.
+    pub(crate) fn begin(&self, peer: IpAddr, account: &str) -> Result<(), Problem> {
         let now = self.clock.monotonic();
-        let key = key(peer);
-        let mut addresses = self.lock();
-        addresses.retain(|_, guesses| now.saturating_sub(guesses.last) < FORGET);
-        if addresses.len() >= ADDRESSES && !addresses.contains_key(&key) {
-            let quietest = addresses
-                .iter()
-                .min_by_key(|(_, guesses)| guesses.last)
-                .map(|(address, _)| *address);
-            if let Some(quietest) = quietest {
-                addresses.remove(&quietest);
-            }
+        let address = key(peer);
+        let mut counted = self.lock();
+        let Counted {
+            addresses,
+            accounts,
+            known,
+        } = &mut *counted;
+        make_room(addresses, &address, now);
+        let of_address = addresses.get(&address).copied().unwrap_or_default();
+        wait(of_address, FREE, LONGEST_WAIT, now)
+            .map_err(|seconds| refuse("SG-SES-005", &seconds))?;
+        let account: String = account.chars().take(LONGEST_NAME).collect();
+        if !known.contains(&(address, account.clone())) {
+            make_room(accounts, &account, now);
+            let of_account = accounts.get(&account).copied().unwrap_or_default();
+            wait(of_account, ACCOUNT_FREE, ACCOUNT_LONGEST_WAIT, now)
+                .map_err(|seconds| refuse("SG-SES-027", &seconds))?;
+            accounts.insert(account, of_account.with_one_more(now));
         }
-        let guesses = addresses.entry(key).or_insert(Guesses {
-            wrong: 0,
-            last: now,
-        });
-        let until = guesses.last + wait_after(guesses.wrong);
-        if now < until {
-            let seconds = (until - now).as_secs_f64().ceil();
-            tracing::warn!(%peer, wrong = guesses.wrong, "a guess came too early");
-            return Err(problem(
-                "SG-SES-005",
-                &[("seconds", &format!("{seconds:.0}"))],
-            ));
-        }
-        guesses.wrong = guesses.wrong.saturating_add(1);
-        guesses.last = now;
+        addresses.insert(address, of_address.with_one_more(now));
         Ok(())
     }
 
-    /// The guess was right, or was none.
-    pub(crate) fn was_right(&self, peer: IpAddr) {
-        self.lock().remove(&key(peer));
+    /// Somebody is signed in.
+    pub(crate) fn was_right(&self, peer: IpAddr, account: &str) {
+        let mut counted = self.lock();
+        counted.addresses.remove(&key(peer));
+        counted.accounts.remove(account);
+        if counted.known.len() >= REMEMBERED {
+            counted.known.clear();
+        }
+        counted.known.insert((key(peer), account.to_owned()));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Guesses>> {
-        self.by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// The guess was no guess, or only half the proof: it counts for nothing.
+    pub(crate) fn was_none(&self, peer: IpAddr, account: &str) {
+        let mut counted = self.lock();
+        if let Some(guesses) = counted.addresses.get_mut(&key(peer)) {
+            guesses.wrong = guesses.wrong.saturating_sub(1);
+        }
+        if let Some(guesses) = counted.accounts.get_mut(account) {
+            guesses.wrong = guesses.wrong.saturating_sub(1);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn wait_after(wrong: u32) -> Duration {
-    match wrong.checked_sub(FREE) {
+impl Guesses {
+    fn with_one_more(self, now: Duration) -> Self {
+        Self {
+            wrong: self.wrong.saturating_add(1),
+            last: now,
+        }
+    }
+}
+
+fn refuse(code: &'static str, seconds: &str) -> Problem {
+    tracing::warn!(code, seconds, "a guess came too early");
+    problem(code, &[("seconds", seconds)])
+}
+
+fn make_room<K: Eq + Hash + Clone>(of: &mut HashMap<K, Guesses>, coming: &K, now: Duration) {
+    of.retain(|_, guesses| now.saturating_sub(guesses.last) < FORGET);
+    if of.len() >= REMEMBERED && !of.contains_key(coming) {
+        let quietest = of
+            .iter()
+            .min_by_key(|(_, guesses)| guesses.last)
+            .map(|(key, _)| key.clone());
+        if let Some(quietest) = quietest {
+            of.remove(&quietest);
+        }
+    }
+}
+
+/// The seconds still to wait, in words, if any.
+fn wait(guesses: Guesses, free: u32, longest: Duration, now: Duration) -> Result<(), String> {
+    let until = guesses.last + wait_after(guesses.wrong, free, longest);
+    if now < until {
+        Err(format!("{:.0}", (until - now).as_secs_f64().ceil()))
+    } else {
+        Ok(())
+    }
+}
+
+fn wait_after(wrong: u32, free: u32, longest: Duration) -> Duration {
+    match wrong.checked_sub(free) {
         None => Duration::ZERO,
         Some(more) => FIRST_WAIT
             .saturating_mul(1_u32.checked_shl(more).unwrap_or(u32::MAX))
-            .min(LONGEST_WAIT),
+            .min(longest),
     }
 }
 
@@ -124,19 +186,19 @@ mod tests {
         let (clock, attempts) = attempts();
         let peer = "192.0.2.1".parse().unwrap();
         for _ in 0..FREE {
-            attempts.begin(peer).unwrap();
+            attempts.begin(peer, "owner").unwrap();
         }
         for wait in [2, 4, 8] {
-            let refused = attempts.begin(peer).unwrap_err();
+            let refused = attempts.begin(peer, "owner").unwrap_err();
             assert_eq!(refused.code, "SG-SES-005");
             assert!(refused.cure.contains(&format!("{wait} s")), "{refused:?}");
             clock.advance(Duration::from_secs(wait) - Duration::from_millis(1));
-            attempts.begin(peer).unwrap_err();
+            attempts.begin(peer, "owner").unwrap_err();
             clock.advance(Duration::from_millis(1));
-            attempts.begin(peer).unwrap();
+            attempts.begin(peer, "owner").unwrap();
         }
-        attempts.was_right(peer);
-        attempts.begin(peer).unwrap();
+        attempts.was_right(peer, "owner");
+        attempts.begin(peer, "owner").unwrap();
     }
 
     #[test]
@@ -144,23 +206,68 @@ mod tests {
         let (_, attempts) = attempts();
         for host in 0..u16::try_from(FREE).unwrap() {
             let peer = format!("2001:db8::{host:x}").parse().unwrap();
-            attempts.begin(peer).unwrap();
+            attempts.begin(peer, "owner").unwrap();
         }
         attempts
-            .begin("2001:db8::ffff".parse().unwrap())
+            .begin("2001:db8::ffff".parse().unwrap(), "owner")
             .unwrap_err();
-        attempts.begin("2001:db8:0:1::1".parse().unwrap()).unwrap();
-        attempts.begin("192.0.2.1".parse().unwrap()).unwrap();
+        attempts
+            .begin("2001:db8:0:1::1".parse().unwrap(), "owner")
+            .unwrap();
+        attempts
+            .begin("192.0.2.1".parse().unwrap(), "owner")
+            .unwrap();
+    }
+
+    #[test]
+    fn an_account_that_many_addresses_guess_at_waits_but_not_where_its_owner_is_known() {
+        let (clock, attempts) = attempts();
+        let home = "192.0.2.1".parse().unwrap();
+        attempts.begin(home, "owner").unwrap();
+        attempts.was_right(home, "owner");
+        let elsewhere = |host: u32| IpAddr::V4((0x0a00_0000 + host).into());
+        for host in 0..ACCOUNT_FREE {
+            attempts.begin(elsewhere(host), "owner").unwrap();
+        }
+        let refused = attempts.begin(elsewhere(999), "owner").unwrap_err();
+        assert_eq!(refused.code, "SG-SES-027");
+        attempts.begin(elsewhere(999), "ann").unwrap();
+        attempts.begin(home, "owner").unwrap();
+        clock.advance(FIRST_WAIT);
+        attempts.begin(elsewhere(999), "owner").unwrap();
+    }
+
+    #[test]
+    fn half_a_proof_neither_counts_nor_clears() {
+        let (_, attempts) = attempts();
+        let peer = "192.0.2.1".parse().unwrap();
+        for _ in 0..FREE {
+            // The password is right, the code is wrong.
+            attempts.begin(peer, "owner").unwrap();
+            attempts.was_none(peer, "owner");
+            attempts.begin(peer, "owner").unwrap();
+        }
+        attempts.begin(peer, "owner").unwrap_err();
     }
 
     #[test]
     fn memory_and_waits_are_bounded() {
         let (_, attempts) = attempts();
         for host in 0..2000_u32 {
-            attempts.begin(IpAddr::V4(host.into())).unwrap();
+            let name = format!("{host}{}", "x".repeat(9000));
+            attempts.begin(IpAddr::V4(host.into()), &name).unwrap();
         }
-        assert!(attempts.lock().len() <= ADDRESSES);
-        assert_eq!(wait_after(u32::MAX), LONGEST_WAIT);
-        assert_eq!(wait_after(FREE + 40), LONGEST_WAIT);
+        let counted = attempts.lock();
+        assert!(counted.addresses.len() <= REMEMBERED && counted.accounts.len() <= REMEMBERED);
+        assert!(
+            counted
+                .accounts
+                .keys()
+                .all(|name| name.len() <= LONGEST_NAME)
+        );
+        drop(counted);
+        for wrong in [u32::MAX, FREE + 40] {
+            assert_eq!(wait_after(wrong, FREE, LONGEST_WAIT), LONGEST_WAIT);
+        }
     }
 }

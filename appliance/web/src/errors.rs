@@ -29,10 +29,12 @@ pub struct ProblemSchema {
 /// The HTTP status of a code.
 pub(crate) fn status(code: &str) -> StatusCode {
     match code {
-        "SG-SES-001" | "SG-SES-004" => StatusCode::UNAUTHORIZED,
-        "SG-SES-002" | "SG-SES-007" | "SG-SES-008" => StatusCode::FORBIDDEN,
-        "SG-SES-003" => StatusCode::CONFLICT,
-        "SG-SES-005" => StatusCode::TOO_MANY_REQUESTS,
+        "SG-SES-001" | "SG-SES-004" | "SG-SES-020" | "SG-SES-021" => StatusCode::UNAUTHORIZED,
+        "SG-SES-002" | "SG-SES-007" | "SG-SES-008" | "SG-SES-022" | "SG-SES-028" | "SG-SES-030"
+        | "SG-SES-031" => StatusCode::FORBIDDEN,
+        "SG-SES-003" | "SG-SES-023" | "SG-SES-025" => StatusCode::CONFLICT,
+        "SG-SES-005" | "SG-SES-027" => StatusCode::TOO_MANY_REQUESTS,
+        "SG-API-010" => StatusCode::MISDIRECTED_REQUEST,
         "SG-API-001" => StatusCode::BAD_REQUEST,
         "SG-API-002" | "SG-CAM-004" | "SG-REC-006" | "SG-REC-007" | "SG-REC-013" => {
             StatusCode::NOT_FOUND
@@ -42,9 +44,8 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-API-005" | "SG-LIC-031" => StatusCode::FORBIDDEN,
         "SG-API-006" => StatusCode::METHOD_NOT_ALLOWED,
         // The TPM or the recorder does not answer as it should: not the request's fault.
-        "SG-LIC-014" | "SG-LIC-017" | "SG-REC-001" | "SG-REC-003" | "SG-REC-009" | "SG-REC-012" => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        "SG-API-011" | "SG-LIC-014" | "SG-LIC-017" | "SG-REC-001" | "SG-REC-003" | "SG-REC-009"
+        | "SG-REC-012" => StatusCode::SERVICE_UNAVAILABLE,
         "SG-CAM-010" | "SG-REC-004" => StatusCode::INTERNAL_SERVER_ERROR,
         "SG-CAM-005" | "SG-CAM-006" | "SG-CAM-039" | "SG-CAM-055" | "SG-CAM-061" | "SG-REC-008" => {
             StatusCode::UNPROCESSABLE_ENTITY
@@ -154,6 +155,14 @@ mod tests {
             "SG-SES-007",
             "SG-SES-008",
             "SG-SES-009",
+            "SG-SES-020",
+            "SG-SES-022",
+            "SG-SES-027",
+            "SG-SES-029",
+            "SG-SES-030",
+            "SG-SES-031",
+            "SG-API-010",
+            "SG-API-011",
             "SG-API-001",
             "SG-API-002",
             "SG-API-003",

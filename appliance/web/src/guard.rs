@@ -15,6 +15,7 @@ use sealgate_words::Problem;
 use crate::app::App;
 use crate::body;
 use crate::errors::{ApiProblem, problem};
+use crate::hosts;
 use crate::pages::frame::Page;
 use crate::routes::{Access, Kind};
 use crate::session::{
@@ -55,6 +56,10 @@ impl Guard {
     async fn admit(&self, head: &Parts) -> Result<Visitor, Box<Response>> {
         let headers = &head.headers;
         let changes = !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        // A page elsewhere whose name was made to lead here would be of our own origin.
+        if let Err(problem) = hosts::check(headers, &head.uri, &self.app.rooms.identity) {
+            return Err(self.refuse(problem));
+        }
         // A page elsewhere may open a WebSocket to here, cookie and all.
         if (changes || self.kind == Kind::Socket) && !own_origin(headers, &head.uri) {
             return Err(self.refuse(problem("SG-API-005", &[])));
@@ -67,7 +72,7 @@ impl Guard {
                     _ => self.refuse(problem("SG-SES-003", &[])),
                 });
             }
-            Access::Anyone | Access::SignedIn if !is_set_up => {
+            Access::Anyone | Access::Account | Access::May(_) if !is_set_up => {
                 return Err(match self.kind {
                     Kind::Page => Box::new(Redirect::to("/setup").into_response()),
                     _ => self.refuse(problem("SG-SES-008", &[])),
@@ -79,13 +84,20 @@ impl Guard {
             .identify(headers)
             .await
             .map_err(|problem| self.refuse(problem))?;
-        if self.access == Access::SignedIn {
-            let Some((_, credential)) = &session else {
+        if matches!(self.access, Access::Account | Access::May(_)) {
+            let Some((signed_in, credential)) = &session else {
                 return Err(match self.kind {
                     Kind::Page => Box::new(sign_in_first(head).into_response()),
                     _ => self.refuse(problem("SG-SES-004", &[])),
                 });
             };
+            if let Err(problem) = self.access.check(signed_in) {
+                let visitor = Visitor {
+                    session: Some(signed_in.clone()),
+                    form,
+                };
+                return Err(self.refuse_to(visitor, problem));
+            }
             // Where a browser adds the cookie by itself, it must also say that the
             // request comes from our own page. Pages prove it with their forms.
             if changes
@@ -117,6 +129,14 @@ impl Guard {
         match self.app.session(&token.sha256()).await? {
             Some(session) => Ok((Some((session, credential)), token)),
             None => Ok((None, anonymous())),
+        }
+    }
+
+    /// As [`refuse`](Self::refuse), to somebody who keeps the way to what they may do.
+    fn refuse_to(&self, visitor: Visitor, problem: Problem) -> Box<Response> {
+        match self.kind {
+            Kind::Page => Box::new(Page::new(&self.app, Some(visitor)).problem(&problem)),
+            _ => self.refuse(problem),
         }
     }
 

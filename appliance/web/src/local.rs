@@ -1,4 +1,5 @@
-//! The license part of the API for whoever works on the box itself: over a Unix socket,
+//! The license part of the API, and a way back in, for whoever works on the box itself: over
+//! a Unix socket,
 //! without a session, as the kernel says who asks. The handlers are the API's own, so
 //! codes and words are the same.
 
@@ -8,19 +9,20 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, FromRef, Request, State};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::IncomingStream;
+use axum::{Json, Router};
 use sealgate_base::Shutdown;
 use tokio::net::UnixListener;
 
 use crate::api::license;
 use crate::errors::{ApiProblem, missing, problem};
-use crate::rooms::LicenseRoom;
+use crate::rooms::{LicenseRoom, Recovery};
 
 /// Why the socket can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +83,7 @@ impl axum::serve::Listener for OwnedListener {
 /// The socket could not be made.
 pub async fn serve_local(
     path: PathBuf,
-    license: Arc<dyn LicenseRoom>,
+    rooms: LocalRooms,
     shutdown: Shutdown,
 ) -> Result<(), LocalError> {
     let listener = match listen(&path) {
@@ -91,7 +93,7 @@ pub async fn serve_local(
     tracing::info!(path = %path.display(), "serving the local API");
     let served = axum::serve(
         listener,
-        router(license).into_make_service_with_connect_info::<Peer>(),
+        router(rooms).into_make_service_with_connect_info::<Peer>(),
     )
     .with_graceful_shutdown(async move { shutdown.requested().await })
     .await;
@@ -110,15 +112,40 @@ fn listen(path: &Path) -> io::Result<OwnedListener> {
     Ok(OwnedListener { inner, owner })
 }
 
-fn router(room: Arc<dyn LicenseRoom>) -> Router {
+/// What can be asked on the box itself.
+#[derive(Clone)]
+pub struct LocalRooms {
+    /// The license and the TPM it is bound to.
+    pub license: Arc<dyn LicenseRoom>,
+    /// A way back in for whoever lost the last admin's password.
+    pub recovery: Arc<dyn Recovery>,
+}
+
+impl FromRef<LocalRooms> for Arc<dyn LicenseRoom> {
+    fn from_ref(rooms: &LocalRooms) -> Self {
+        Arc::clone(&rooms.license)
+    }
+}
+
+/// A code that lets the pages restore an admin, as long as it is good.
+async fn recover(State(rooms): State<LocalRooms>) -> impl IntoResponse {
+    let code = rooms.recovery.begin().await;
+    (
+        StatusCode::CREATED,
+        Json(serde_json::json!({ "code": code })),
+    )
+}
+
+fn router(rooms: LocalRooms) -> Router {
     Router::new()
         .route("/api/v1/license", get(license::show))
         .route("/api/v1/license/request", post(license::request))
         .route("/api/v1/license/import", post(license::import))
         .route("/api/v1/license/clock", post(license::confirm_clock))
+        .route("/api/v1/recovery", post(recover))
         .fallback(async || ApiProblem(missing("route")))
         .layer(from_fn(only_the_owner))
-        .with_state(room)
+        .with_state(rooms)
 }
 
 async fn only_the_owner(

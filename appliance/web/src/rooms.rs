@@ -4,7 +4,6 @@
 //! object-safe and says no with a [`Problem`] from the catalog, so that a page, the API
 //! and the command line use the same words.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,12 +13,17 @@ use sealgate_camera::{CameraId, MacAddress, StreamUrl};
 use sealgate_words::Problem;
 
 mod adding;
+mod people;
 mod views;
 
 pub(crate) use adding::{AddedList, PasswordVerdicts, shown_ip};
 pub use adding::{
     AddedView, AddingRoom, CameraDetails, CheckView, CheckedRow, FoundView, PasswordVerdict,
     StreamUse, StreamView, TrafficView, TypedCamera, TypedPassword,
+};
+pub use people::{
+    ApiTokenView, AuditView, Checked, Enrolment, NewApiToken, Recovery, Right, Role, SessionStore,
+    Setup, SignIn, StoredSession, User, UserRoom, UserView,
 };
 
 pub use views::{
@@ -32,7 +36,7 @@ pub use views::{
 /// The name of the user that the first-start set-up creates.
 pub const FIRST_USER: &str = "owner";
 
-/// The shortest password, in characters, that the set-up takes.
+/// The shortest password, in characters.
 pub const MIN_PASSWORD_CHARS: usize = 12;
 
 /// Everything the pages talk to.
@@ -46,6 +50,10 @@ pub struct Rooms {
     pub sign_in: Arc<dyn SignIn>,
     /// Where sessions are kept.
     pub sessions: Arc<dyn SessionStore>,
+    /// Who may come in, and what they may do.
+    pub users: Arc<dyn UserRoom>,
+    /// A way back in for whoever stands at the box.
+    pub recovery: Arc<dyn Recovery>,
     /// The license and the TPM it is bound to.
     pub license: Arc<dyn LicenseRoom>,
     /// Cameras and their channels.
@@ -75,81 +83,8 @@ pub struct BoxIdentity {
     pub serial: String,
     /// The firmware's version.
     pub firmware: String,
-}
-
-/// Somebody who proved who they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// The name they sign in with.
-    pub name: String,
-}
-
-/// The first start: sets the first password.
-#[async_trait]
-pub trait Setup: Send + Sync {
-    /// Whether a first password was set. Asked at each request: keep the answer in memory.
-    async fn is_done(&self) -> bool;
-
-    /// Sets the password of [`FIRST_USER`]. The pages have checked its length; the room
-    /// checks the code from the console.
-    ///
-    /// # Errors
-    /// `SG-SES-002` wrong code, `SG-SES-003` already done.
-    async fn complete(&self, code: &str, password: &str) -> Result<User, Problem>;
-}
-
-/// Names and passwords.
-#[async_trait]
-pub trait SignIn: Send + Sync {
-    /// Takes as long for an unknown name as for a wrong password.
-    ///
-    /// # Errors
-    /// `SG-SES-001` for either.
-    async fn check(&self, name: &str, password: &str) -> Result<User, Problem>;
-}
-
-/// A session as it is kept: never with its token.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StoredSession {
-    /// SHA-256 of the token's 32 bytes.
-    pub token_sha256: [u8; 32],
-    /// Whose it is.
-    pub user: String,
-    /// When it began, milliseconds since the Unix epoch.
-    pub created_utc_ms: i64,
-    /// When it ends, milliseconds since the Unix epoch.
-    pub expires_utc_ms: i64,
-}
-
-impl fmt::Debug for StoredSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredSession")
-            .field("user", &self.user)
-            .field("expires_utc_ms", &self.expires_utc_ms)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Where sessions are kept. The pages decide on tokens and expiry; this only remembers.
-#[async_trait]
-pub trait SessionStore: Send + Sync {
-    /// Remembers a session and forgets those that ended at or before its `created_utc_ms`.
-    ///
-    /// # Errors
-    /// `SG-API-003` if it could not be written.
-    async fn insert(&self, session: StoredSession) -> Result<(), Problem>;
-
-    /// The session of this token, ended or not.
-    ///
-    /// # Errors
-    /// `SG-API-003` if it could not be read.
-    async fn find(&self, token_sha256: &[u8; 32]) -> Result<Option<StoredSession>, Problem>;
-
-    /// Forgets a session; one that is not there is no error.
-    ///
-    /// # Errors
-    /// `SG-API-003` if it could not be written.
-    async fn remove(&self, token_sha256: &[u8; 32]) -> Result<(), Problem>;
+    /// Further names that its network gives it.
+    pub host_names: Vec<String>,
 }
 
 /// The license of this box.

@@ -3,8 +3,12 @@
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use sealgate_words::Problem;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+use crate::errors::problem;
+use crate::rooms::{Right, User};
 
 /// How long a session lasts.
 pub(crate) const SESSION_MS: i64 = 24 * 60 * 60 * 1000;
@@ -22,7 +26,7 @@ impl Token {
         Self(rand::random())
     }
 
-    fn from_text(text: &str) -> Option<Self> {
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         Some(Self(bytes.try_into().ok()?))
     }
@@ -104,12 +108,33 @@ pub(crate) fn set_form_cookie(token: &Token) -> HeaderValue {
     set_cookie(FORM_COOKIE, &token.text(), SESSION_MS / 1000)
 }
 
-/// A session that was found and has not ended.
+/// A session, or an API token, that was found and has not ended.
 #[derive(Clone)]
 pub(crate) struct SignedIn {
-    pub(crate) user: String,
+    pub(crate) user: User,
+    /// What an API token is limited to; none for a session.
+    pub(crate) scopes: Option<Vec<Right>>,
     pub(crate) token_sha256: [u8; 32],
     pub(crate) expires_utc_ms: i64,
+}
+
+impl SignedIn {
+    /// Whether this is allowed: to the role, and to the token where it is one.
+    ///
+    /// # Errors
+    /// `SG-SES-022` the role, `SG-SES-030` the token doesn't include it.
+    pub(crate) fn check(&self, right: Right) -> Result<(), Problem> {
+        if !self.user.role.may(right) {
+            return Err(problem(
+                "SG-SES-022",
+                &[("name", &self.user.name), ("role", self.user.role.word())],
+            ));
+        }
+        match &self.scopes {
+            Some(scopes) if !scopes.contains(&right) => Err(problem("SG-SES-030", &[])),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Whoever asks.

@@ -10,7 +10,6 @@
 mod fakes;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use sealgate_base::{Shutdown, SystemClock};
 use sealgate_web::rooms::{CameraRoom, LiveFrame};
@@ -59,7 +58,9 @@ async fn look() {
     let clock = Arc::new(SystemClock::new());
     let fake = Arc::new(FakeBox::new(clock.clone()));
     let state = setting("SEALGATE_LOOK_STATE", "unlicensed");
-    fake.set_up.store(state != "fresh", Ordering::SeqCst);
+    if state != "fresh" {
+        fake.people.set_up();
+    }
     if state == "licensed" {
         *fake.license.lock().unwrap() = licensed(1);
         fake.assign(CAMERA_A.parse().unwrap(), None).await.unwrap();

@@ -3,7 +3,6 @@
 
 mod fakes;
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -36,7 +35,7 @@ async fn the_first_start_sets_a_password_and_signs_in() {
         assert_eq!(answer.status, status, "{said}");
         assert!(answer.text.contains(said), "{}", answer.text);
         assert!(!answer.text.contains(PASSWORD));
-        assert!(!world.fake.set_up.load(Ordering::SeqCst));
+        assert!(!world.fake.people.is_set_up());
     }
     let fields = [
         ("csrf", csrf.as_str()),
@@ -95,7 +94,7 @@ async fn signs_in_goes_on_where_the_link_led_and_out_again() {
             .location(),
         "/sign-in"
     );
-    assert!(world.fake.sessions.lock().unwrap().is_empty());
+    assert!(world.fake.people.sessions.lock().unwrap().is_empty());
     assert_eq!(browser.get("/cameras").await.status, 303);
 }
 
@@ -322,4 +321,76 @@ async fn a_stream_address_that_is_none_is_refused_without_showing_its_password()
     assert_eq!(answer.status, 422);
     assert!(answer.text.contains("SG-CAM-006"));
     assert!(!answer.text.contains("s3cret"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn an_account_with_an_app_takes_a_code_after_the_password() {
+    let world = World::set_up();
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    let page = browser.get("/account/app").await;
+    assert!(page.text.contains("class=\"qr\""), "{}", page.text);
+    let csrf = page.csrf();
+    let mut proof = [
+        ("csrf", csrf.as_str()),
+        ("present", PASSWORD),
+        ("code", "000000"),
+    ];
+    let wrong = browser.post_form("/account/app", &proof).await;
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.text.contains("SG-SES-021"));
+    proof[2].1 = "123456";
+    let codes = browser.post_form("/account/app", &proof).await;
+    assert_eq!(codes.text.matches("ABCDE-FGH").count(), 8, "{}", codes.text);
+
+    let mut other = Client::new(world.router());
+    let csrf = other.get("/sign-in").await.csrf();
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("name", "owner"),
+        ("password", PASSWORD),
+        ("next", "/cameras"),
+    ];
+    let second = other.post_form("/sign-in", &fields).await;
+    assert_eq!(second.status, 200, "{}", second.text);
+    assert_eq!(
+        other.get("/").await.status,
+        303,
+        "half a proof opens nothing"
+    );
+    let step = second.after("name=\"step\" value=\"");
+    let mut fields = [
+        ("csrf", csrf.as_str()),
+        ("step", step.as_str()),
+        ("next", "/cameras"),
+        ("code", "000000"),
+    ];
+    let wrong = other.post_form("/sign-in/code", &fields).await;
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.text.contains("SG-SES-021"));
+    fields[3].1 = "123456";
+    let right = other.post_form("/sign-in/code", &fields).await;
+    assert_eq!(right.location(), "/cameras");
+    assert_eq!(other.get("/cameras").await.status, 200);
+    let again = other.post_form("/sign-in/code", &fields).await;
+    assert!(again.text.contains("SG-SES-007"), "the form is of before");
+}
+
+#[tokio::test]
+async fn a_role_sees_the_way_to_what_it_may_do() {
+    let world = World::set_up();
+    let mut viewer = Client::new(world.router());
+    viewer.sign_in_as("viewer").await;
+    let home = viewer.get("/").await;
+    assert!(!home.text.contains("href=\"/users\""));
+    let license = viewer.get("/license").await;
+    assert!(!license.text.contains("Create request"));
+    let refused = viewer.get("/users").await;
+    assert_eq!(refused.status, 403);
+    assert!(refused.text.contains("SG-SES-022") && refused.text.contains("viewer"));
+    // The page that says no keeps the way out.
+    assert!(refused.text.contains("href=\"/cameras\""));
+    let mut admin = Client::new(world.router());
+    admin.sign_in().await;
+    assert!(admin.get("/").await.text.contains("href=\"/users\""));
 }

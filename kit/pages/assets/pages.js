@@ -2,7 +2,8 @@
 //
 // 1. A form is sent once: its button is busy until the answer comes.
 // 2. On pages that ask for it, the parts named by data-part are fetched again every few
-//    seconds, without losing focus, and a line says so when they grow stale.
+//    seconds, or when the page's event stream says so, without losing focus, and a line says
+//    so when they grow stale.
 
 const busy = (form, on) => {
   for (const button of form.querySelectorAll("button")) {
@@ -55,22 +56,52 @@ if (main) {
     }
   };
 
-  const refresh = async () => {
-    if (document.visibilityState === "visible") {
-      try {
-        const answer = await fetch(location.href, { signal: AbortSignal.timeout(every * 2) });
-        if (answer.redirected) { location.reload(); return; }
-        if (!answer.ok) throw new Error(String(answer.status));
-        swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
-        last = new Date();
-        stale.hidden = true;
-      } catch {
-        stale.querySelector("span").textContent =
-          `This page can't be refreshed; it shows how things stood at ${clock.format(last)}.`;
-        stale.hidden = false;
-      }
-    }
-    setTimeout(refresh, every);
+  const grow_stale = () => {
+    stale.querySelector("span").textContent =
+      `This page can't be refreshed; it shows how things stood at ${clock.format(last)}.`;
+    stale.hidden = false;
   };
-  setTimeout(refresh, every);
+
+  let asking = false;
+  const refresh = async () => {
+    if (asking || document.visibilityState !== "visible") return;
+    asking = true;
+    try {
+      const answer = await fetch(location.href, { signal: AbortSignal.timeout(every * 2) });
+      if (answer.redirected) { location.reload(); return; }
+      if (!answer.ok) throw new Error(String(answer.status));
+      swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      last = new Date();
+      stale.hidden = true;
+    } catch {
+      grow_stale();
+    } finally {
+      asking = false;
+    }
+  };
+
+  const poll = async () => { await refresh(); setTimeout(poll, every); };
+  const source = main.querySelector("[data-events]")?.dataset.events;
+
+  // One stream a page, and none for a page that nobody sees: browsers hold few connections.
+  let events = null;
+  const listen = () => {
+    events?.close();
+    events = null;
+    if (document.visibilityState !== "visible") return;
+    events = new EventSource(source);
+    for (const name of ["state", "beat"]) events.addEventListener(name, refresh);
+    // It connects again by itself, unless it was refused: then the page asks, and is told why.
+    events.addEventListener("error", () => {
+      grow_stale();
+      if (events?.readyState === EventSource.CLOSED) setTimeout(poll, every);
+    });
+  };
+
+  if (source && window.EventSource) {
+    listen();
+    document.addEventListener("visibilitychange", () => { listen(); refresh(); });
+  } else {
+    setTimeout(poll, every);
+  }
 }

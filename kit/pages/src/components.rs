@@ -78,6 +78,11 @@ pub fn empty_state(drawing: Icon, title: &str, body: Markup) -> Markup {
     }
 }
 
+/// Where the page hears that something changed, instead of asking every few seconds.
+pub fn event_stream(url: &str) -> Markup {
+    html! { span hidden data-events=(url) {} }
+}
+
 /// How full something is.
 #[derive(Debug, Clone, Copy)]
 pub struct Meter<'a> {

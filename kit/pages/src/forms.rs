@@ -133,6 +133,51 @@ pub fn field(field: &Field<'_>, errors: &[FieldError]) -> Markup {
     }
 }
 
+/// One of several things to choose.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    /// Its value in the request.
+    pub value: &'a str,
+    /// What it is.
+    pub label: &'a str,
+    /// A sentence of help, if it needs one.
+    pub hint: Option<&'a str>,
+    /// It is chosen already.
+    pub chosen: bool,
+}
+
+/// One of several, as a list that opens.
+pub fn options(name: &str, label: &str, choices: &[Choice<'_>]) -> Markup {
+    html! {
+        div class="field" {
+            label for=(name) { (label) }
+            select id=(name) name=(name) {
+                @for choice in choices {
+                    option value=(choice.value) selected[choice.chosen] { (choice.label) }
+                }
+            }
+        }
+    }
+}
+
+/// Any of several: each chosen one is a field of its own name with the value `on`.
+pub fn choices(legend: &str, choices: &[Choice<'_>]) -> Markup {
+    html! {
+        fieldset class="ticks" {
+            legend { (legend) }
+            @for choice in choices {
+                label class="tick" {
+                    input type="checkbox" name=(choice.value) checked[choice.chosen];
+                    span {
+                        (choice.label)
+                        @if let Some(hint) = choice.hint { span class="hint" { (hint) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The button that sends a form.
 #[derive(Debug, Clone, Copy)]
 pub struct Button<'a> {

@@ -25,6 +25,8 @@ pub struct NavItem {
 pub struct Account<'a> {
     /// Their name.
     pub name: &'a str,
+    /// Their own page; empty where there is none.
+    pub href: &'a str,
     /// Where the sign-out form goes, by POST.
     pub sign_out: &'a str,
     /// Its proof.
@@ -108,7 +110,11 @@ impl Layout<'_> {
                     @if let Some(account) = self.account {
                         form class="account" method="post" action=(account.sign_out) {
                             input type="hidden" name="csrf" value=(account.csrf);
-                            span class="account-name" { (icon(Icon::Person)) (account.name) }
+                            @if account.href.is_empty() {
+                                span class="account-name" { (icon(Icon::Person)) (account.name) }
+                            } @else {
+                                a class="account-name" href=(account.href) { (icon(Icon::Person)) span { (account.name) } }
+                            }
                             button type="submit" class="quiet" { (icon(Icon::SignOut)) "Sign out" }
                         }
                     }
@@ -152,6 +158,7 @@ mod tests {
             ],
             current: "/cameras",
             account: Some(Account {
+                href: "/account",
                 name: "owner",
                 sign_out: "/sign-out",
                 csrf: "proof",

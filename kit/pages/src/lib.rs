@@ -12,20 +12,22 @@ mod forms;
 mod icons;
 mod layout;
 mod problems;
+mod qr;
 
 pub use assets::{Asset, CACHE_FOR_EVER, SCRIPT, STYLE};
 pub use components::{
     Cell, DiffRow, Fact, Meter, Step, StepState, Table, Tone, code_text, diff_table, empty_state,
-    facts, meter, notice, panel, pill, stepper, table,
+    event_stream, facts, meter, notice, panel, pill, stepper, table,
 };
 pub use forms::{
-    Button, Field, FieldError, FieldKind, Form, button_link, error_summary, field, form,
-    inline_form,
+    Button, Choice, Field, FieldError, FieldKind, Form, button_link, choices, error_summary, field,
+    form, inline_form, options,
 };
 pub use icons::{Icon, icon};
 pub use layout::{Account, Layout, NavItem, error_page};
 pub use maud::{Markup, PreEscaped, html};
 pub use problems::{owner_words, problem_panel};
+pub use qr::qr_code;
 
 /// What a page may load: its own files, and video from memory. Nothing inline, no frames.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; \

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use sealgate_base::{Clock, Shutdown};
+use sealgate_base::{Clock, Shutdown, SystemClock};
 use sealgate_kernel_gate::{KernelGate, Nft};
 use sealgate_lan::{Lan, LanConfig};
 use sealgate_recorder_link::RecorderClient;
@@ -11,10 +11,11 @@ use sealgate_supervisor::replacements::Replacements;
 use sealgate_supervisor::{
     camera_desk::{self, Desk},
     license_desk::LicenseDesk,
-    rooms::License,
+    rooms::{License, People},
+    setup_code::SetupCode,
 };
-use sealgate_web::rooms::{BoxIdentity, LicenseRoom};
-use sealgate_web::serve_local;
+use sealgate_web::rooms::{BoxIdentity, LicenseRoom, Recovery};
+use sealgate_web::{LocalRooms, serve_local};
 use tokio::sync::watch;
 
 use crate::bench::Bench;
@@ -38,7 +39,11 @@ async fn the_command_says_what_the_page_says() {
     let socket = folder.path().join("api.sock");
     let (_trigger, shutdown) = Shutdown::new();
     let room = room(&bench, folder.path(), &shutdown);
-    tokio::spawn(serve_local(socket.clone(), Arc::clone(&room), shutdown));
+    let rooms = LocalRooms {
+        license: Arc::clone(&room),
+        recovery: people(folder.path()),
+    };
+    tokio::spawn(serve_local(socket.clone(), rooms, shutdown));
     let path = socket.clone();
     let ask = async |arguments: &[&str]| {
         let arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
@@ -92,6 +97,9 @@ async fn the_command_says_what_the_page_says() {
     assert_eq!(json, serde_json::to_value(&shown).unwrap());
     assert_eq!(json["state"]["code"], "SG-STA-009");
     assert_eq!(ask(&["license", "confirm-clock"]).await.0, 0);
+    let (status, said, _) = ask(&["recover"]).await;
+    assert_eq!(status, 0);
+    assert!(said.starts_with("Recovery code: ") && said.contains("/recover"));
 
     // A refusal: its code, cause and cure, and exit status 1.
     std::fs::write(folder.path().join("l.lic"), "{").unwrap();
@@ -112,6 +120,14 @@ async fn the_command_says_what_the_page_says() {
     let (status, _, said) = tokio::task::spawn_blocking(asked).await.unwrap();
     assert_eq!(status, 2);
     assert!(said.contains("run this as root"), "{said}");
+}
+
+/// Whom the command can let back in.
+fn people(folder: &Path) -> Arc<dyn Recovery> {
+    let store = Arc::new(Store::open(&folder.join("people.db")).unwrap());
+    let code = SetupCode::read_or_create(folder).unwrap();
+    let clock = Arc::new(SystemClock::new());
+    Arc::new(People::new(store, clock, code, "NVR-0193").unwrap())
 }
 
 /// The license room of a supervisor, with everything real but the kernel's gate, which
@@ -157,6 +173,7 @@ fn room(bench: &Bench, folder: &Path, shutdown: &Shutdown) -> Arc<dyn LicenseRoo
         model: "NVR-32".to_owned(),
         serial: "NVR-0193".to_owned(),
         firmware: "0.1.0".to_owned(),
+        host_names: Vec::new(),
     };
     Arc::new(License::new(
         desk,

@@ -12,6 +12,7 @@ pub(crate) mod adding;
 pub(crate) mod cameras;
 pub(crate) mod channels;
 pub(crate) mod clips;
+pub(crate) mod events;
 pub(crate) mod gate;
 pub(crate) mod license;
 pub(crate) mod live;
@@ -20,6 +21,7 @@ pub(crate) mod recordings;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod steering;
+pub(crate) mod users;
 
 /// The result of every handler here.
 pub(crate) type ApiResult<T> = Result<T, ApiProblem>;
@@ -38,6 +40,7 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
     ),
     paths(
         status::show,
+        events::open,
         sessions::set_up,
         sessions::begin,
         sessions::end,
@@ -77,6 +80,14 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
         steering::snapshot,
         steering::presets,
         steering::steer,
+        users::list,
+        users::add,
+        users::change,
+        users::remove,
+        users::tokens,
+        users::add_token,
+        users::remove_token,
+        users::audit,
     ),
     components(schemas(crate::errors::ProblemSchema)),
     modifiers(&Bearer)

@@ -1,5 +1,7 @@
 //! The first password, and sessions for programs.
 
+use std::net::IpAddr;
+
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -30,6 +32,9 @@ pub(crate) struct SetUpRequest {
 pub(crate) struct SignInRequest {
     name: String,
     password: String,
+    /// Of the authenticator app, or a recovery code, where the account has one.
+    #[serde(default)]
+    code: Option<String>,
 }
 
 /// Sets the first password and begins a session.
@@ -47,14 +52,14 @@ pub(crate) async fn set_up(
     let peer = peer(request.extensions());
     let asked: SetUpRequest = body::required_json(request).await?;
     let user = app.set_up(peer, &asked.code, &asked.password).await?;
-    begin_for(&app, user).await
+    begin_for(&app, peer, user).await
 }
 
 /// Signs in and begins a session of 24 hours.
 #[utoipa::path(post, path = "/api/v1/sessions", tag = "session", request_body = SignInRequest,
     responses(
         (status = 201, body = SessionView),
-        (status = 401, description = "SG-SES-001: wrong name or password", body = ProblemSchema),
+        (status = 401, description = "SG-SES-001: wrong name or password; SG-SES-020: a code is wanted too", body = ProblemSchema),
         (status = 429, description = "SG-SES-005: too many attempts", body = ProblemSchema)))]
 pub(crate) async fn begin(
     State(app): State<App>,
@@ -62,15 +67,22 @@ pub(crate) async fn begin(
 ) -> ApiResult<(StatusCode, Json<SessionView>)> {
     let peer = peer(request.extensions());
     let asked: SignInRequest = body::required_json(request).await?;
-    let user = app.sign_in(peer, &asked.name, &asked.password).await?;
-    begin_for(&app, user).await
+    let code = asked.code.as_deref();
+    let user = app
+        .sign_in(peer, &asked.name, &asked.password, code)
+        .await?;
+    begin_for(&app, peer, user).await
 }
 
-async fn begin_for(app: &App, user: User) -> ApiResult<(StatusCode, Json<SessionView>)> {
-    let (token, session) = app.begin_session(user).await?;
+async fn begin_for(
+    app: &App,
+    peer: IpAddr,
+    user: User,
+) -> ApiResult<(StatusCode, Json<SessionView>)> {
+    let (token, session) = app.begin_session(peer, user).await?;
     let view = SessionView {
         token: token.text(),
-        user: session.user,
+        user: session.user.name,
         expires_utc_ms: session.expires_utc_ms,
     };
     Ok((StatusCode::CREATED, Json(view)))

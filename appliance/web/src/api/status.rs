@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::ApiResult;
 use crate::app::App;
-use crate::rooms::{CameraState, RecordingStatus};
-use crate::session::Visitor;
+use crate::rooms::{CameraState, RecordingStatus, Right};
+use crate::session::{SignedIn, Visitor};
 
 /// How far the box is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -20,7 +20,7 @@ pub(crate) enum BoxState {
     Ready,
 }
 
-/// Anybody sees name and state; the rest needs a session.
+/// Anybody sees name and state; the rest needs a session, or a token that may see.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StatusView {
     /// What the owner calls the box.
@@ -80,7 +80,8 @@ pub(crate) async fn show(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
 ) -> ApiResult<Json<StatusView>> {
-    let details = if visitor.session.is_some() {
+    let may_see = |session: &SignedIn| session.check(Right::See).is_ok();
+    let details = if visitor.session.as_ref().is_some_and(may_see) {
         let license = app.rooms.license.status().await;
         let cameras = app.rooms.cameras.list().await?;
         Some(StatusDetails {

@@ -63,8 +63,7 @@ pub(crate) static PLAYBACK: LazyLock<Asset> = LazyLock::new(|| {
 });
 
 pub(crate) async fn show(Path(name): Path<String>) -> Response {
-    let assets: [&Asset; 7] = [
-&STYLE, &SCRIPT, &LIVE, &WALL, &PLAN, &TIMELINE, &PLAYBACK];
+    let assets: [&Asset; 7] = [&STYLE, &SCRIPT, &LIVE, &WALL, &PLAN, &TIMELINE, &PLAYBACK];
     match assets.into_iter().find(|asset| asset.file_name() == name) {
         Some(asset) => (
             [

@@ -12,37 +12,60 @@ use serde::de::DeserializeOwned;
 use crate::app::App;
 use crate::body;
 use crate::errors::{add_headers, problem, status, unreadable};
-use crate::session::Visitor;
+use crate::rooms::Right;
+use crate::session::{SignedIn, Visitor};
 
 const PRODUCT: &str = "Sealgate";
 
-const NAV: &[NavItem] = &[
-    NavItem {
-        href: "/",
-        label: "Home",
-        icon: Icon::Home,
-    },
-    NavItem {
-        href: "/live",
-        label: "Live",
-        icon: Icon::Play,
-    },
-    NavItem {
-        href: "/cameras",
-        label: "Cameras",
-        icon: Icon::Camera,
-    },
-    NavItem {
-        href: "/license",
-        label: "License",
-        icon: Icon::License,
-    },
+/// With what it takes to see the page behind an entry.
+const NAV: &[(Right, NavItem)] = &[
+    (
+        Right::See,
+        NavItem {
+            href: "/",
+            label: "Home",
+            icon: Icon::Home,
+        },
+    ),
+    (
+        Right::Watch,
+        NavItem {
+            href: "/live",
+            label: "Live",
+            icon: Icon::Play,
+        },
+    ),
+    (
+        Right::See,
+        NavItem {
+            href: "/cameras",
+            label: "Cameras",
+            icon: Icon::Camera,
+        },
+    ),
+    (
+        Right::See,
+        NavItem {
+            href: "/license",
+            label: "License",
+            icon: Icon::License,
+        },
+    ),
+    (
+        Right::Manage,
+        NavItem {
+            href: "/users",
+            label: "Users",
+            icon: Icon::Person,
+        },
+    ),
 ];
 
 /// What a handler needs to answer with a page.
 pub(crate) struct Page {
     pub(crate) app: App,
     visitor: Option<Visitor>,
+    nav: Vec<NavItem>,
     footer: String,
 }
 
@@ -91,7 +114,7 @@ impl IntoResponse for Refusal {
 pub(crate) type PageResult = Result<Response, Refusal>;
 
 impl Page {
-    fn new(app: &App, visitor: Option<Visitor>) -> Self {
+    pub(crate) fn new(app: &App, visitor: Option<Visitor>) -> Self {
         let identity = &app.rooms.identity;
         // Serial and firmware are nobody's business before sign-in.
         let footer = match &visitor {
@@ -103,11 +126,38 @@ impl Page {
             ),
             _ => identity.model.clone(),
         };
+        let session = visitor
+            .as_ref()
+            .and_then(|visitor| visitor.session.as_ref());
+        let nav = NAV
+            .iter()
+            .filter(|(right, _)| session.is_some_and(|session| session.check(*right).is_ok()))
+            .map(|(_, item)| *item)
+            .collect();
         Self {
             app: app.clone(),
             visitor,
+            nav,
             footer,
         }
+    }
+
+    /// Whether whoever asks may do this; what they may not isn't offered.
+    pub(crate) fn may(&self, right: Right) -> bool {
+        self.session()
+            .is_some_and(|session| session.check(right).is_ok())
+    }
+
+    pub(crate) fn session(&self) -> Option<&SignedIn> {
+        self.visitor
+            .as_ref()
+            .and_then(|visitor| visitor.session.as_ref())
+    }
+
+    /// The session of a page that is for those who are signed in.
+    pub(crate) fn signed_in(&self) -> Result<&SignedIn, Refusal> {
+        self.session()
+            .ok_or_else(|| self.problem(&problem("SG-SES-004", &[])).into())
     }
 
     /// For answers where nobody asked who is asking.
@@ -156,18 +206,15 @@ impl Page {
     }
 
     fn layout<'a>(&'a self, view: &View<'a>, csrf: &'a str) -> Layout<'a> {
-        let session = self
-            .visitor
-            .as_ref()
-            .and_then(|visitor| visitor.session.as_ref());
         Layout {
             title: view.title,
             product: PRODUCT,
             place: &self.app.rooms.identity.name,
-            nav: if session.is_some() { NAV } else { &[] },
+            nav: &self.nav,
             current: view.current,
-            account: session.map(|session| Account {
-                name: &session.user,
+            account: self.session().map(|session| Account {
+                name: &session.user.name,
+                href: "/account",
                 sign_out: "/sign-out",
                 csrf,
             }),

@@ -2,23 +2,24 @@
 
 use axum::response::Response;
 use sealgate_pages::{
-    Button, Cell, Icon, Markup, Meter, Table, Tone, button_link, empty_state, html, icon, meter,
-    panel, pill, problem_panel, table,
+    Button, Cell, Icon, Markup, Meter, Table, Tone, button_link, empty_state, event_stream, html,
+    icon, meter, panel, pill, problem_panel, table,
 };
 use sealgate_words::Problem;
 
+use super::forecast::forecast;
 use super::frame::{Page, View};
 use super::words::{
     bytes, camera_name, count, license_tone, reason, recording_pill, recording_words, state_pill,
 };
 use crate::api::status::CameraTotals;
-use crate::rooms::{CameraState, CameraView, LicenseView, StorageView};
+use crate::rooms::{CameraState, CameraView, LicenseView, RecordingView, StorageView};
 
 /// How often the script refreshes the page, seconds.
 const REFRESH_S: u32 = 5;
 
-/// From here on the disk counts as filling up: older recordings are about to go.
-const FULL: f64 = 0.95;
+/// The newest recordings, from which the rate of recording is taken.
+const RATE_FROM: u32 = 200;
 
 /// `GET /`
 pub(crate) async fn show(page: Page) -> Response {
@@ -26,6 +27,7 @@ pub(crate) async fn show(page: Page) -> Response {
     let license = rooms.license.status().await;
     let cameras = rooms.cameras.list().await;
     let storage = rooms.recordings.status().await;
+    let newest = rooms.recordings.list(None, RATE_FROM).await;
     let gate = rooms.gate.counters().await;
     let totals = CameraTotals::of(cameras.as_deref().unwrap_or_default());
     let tone = license_tone(&license);
@@ -43,6 +45,7 @@ pub(crate) async fn show(page: Page) -> Response {
         current: "/",
         refresh_s: Some(REFRESH_S),
         body: html! {
+            (event_stream("/api/v1/events"))
             div class="stack" data-part="state" {
                 @if tone != Tone::Ok {
                     (problem_panel(&license.state, tone))
@@ -57,7 +60,7 @@ pub(crate) async fn show(page: Page) -> Response {
             div class="tiles" data-part="tiles" {
                 (license_tile(&license, tone))
                 (cameras_tile(totals))
-                (storage_tile(&storage))
+                (storage_tile(&storage, newest.as_deref().unwrap_or_default(), page.app.clock.utc_ms()))
                 (tpm_tile(&license))
             }
             (panel(
@@ -134,7 +137,11 @@ fn cameras_tile(totals: CameraTotals) -> Markup {
     )
 }
 
-fn storage_tile(storage: &Result<StorageView, Problem>) -> Markup {
+fn storage_tile(
+    storage: &Result<StorageView, Problem>,
+    newest: &[RecordingView],
+    now_utc_ms: i64,
+) -> Markup {
     match storage {
         Ok(storage) => {
             let used = storage.total_bytes.saturating_sub(storage.free_bytes);
@@ -149,8 +156,9 @@ fn storage_tile(storage: &Result<StorageView, Problem>) -> Markup {
                         label: "Used",
                         value: &format!("{} of {total}", bytes(used)),
                         share,
-                        tone: if share > FULL { Tone::Warn } else { Tone::Info },
+                        tone: Tone::Info,
                     }))
+                    @if let Some(words) = forecast(storage, newest, now_utc_ms) { p { (words) } }
                 },
             )
         }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::frame::{Empty, Page, PageResult, Posted, View};
 use super::words::{license_tone, shown_time};
 use crate::download::download;
-use crate::rooms::{LicenseView, TpmView};
+use crate::rooms::{LicenseView, Right, TpmView};
 
 /// The state that a person ends by confirming the date.
 const CLOCK_UNSURE: &str = "SG-STA-018";
@@ -75,16 +75,17 @@ pub(crate) async fn confirm_clock(posted: Posted<Empty>) -> PageResult {
 /// The page; `message` says what was done just before, or why it was not.
 pub(crate) fn view<'a>(page: &Page, license: &LicenseView, message: Option<Markup>) -> View<'a> {
     let csrf = page.csrf();
+    let may = page.may(Right::License);
     View {
         title: "License",
         current: "/license",
         body: html! {
             @if let Some(message) = message { (message) }
             (problem_panel(&license.state, license_tone(license)))
-            @if license.state.code == CLOCK_UNSURE { (clock(page, &csrf)) }
+            @if license.state.code == CLOCK_UNSURE && may { (clock(page, &csrf)) }
             @for notice in &license.notices { (problem_panel(notice, Tone::Warn)) }
             div class="columns" {
-                (panel("Get or change a license", None, html! {}, steps(&csrf)))
+                (panel("Get or change a license", None, html! {}, if may { steps(&csrf) } else { for_admins() }))
                 div class="stack" {
                     (panel("What it allows", None, html! {}, allows(license)))
                     (panel("TPM of this box", None, html! {}, tpm(&license.tpm)))
@@ -114,6 +115,10 @@ fn clock(page: &Page, csrf: &str) -> Markup {
             }, ""))
         },
     )
+}
+
+fn for_admins() -> Markup {
+    html! { p { "An admin of this box creates requests and imports licenses." } }
 }
 
 fn steps(csrf: &str) -> Markup {

@@ -42,7 +42,7 @@ pub(crate) async fn complete(posted: Posted<SetUpForm>) -> PageResult {
         Err(problem("SG-SES-009", &[]))
     };
     match result {
-        Ok(user) => begin_for(&page, user, "/").await,
+        Ok(user) => begin_for(&page, peer, user, "/").await,
         Err(problem) if problem.code == "SG-SES-003" => {
             Ok(Redirect::to("/sign-in").into_response())
         }

@@ -1,5 +1,7 @@
 //! Signing in and out.
 
+use std::net::IpAddr;
+
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::http::header::SET_COOKIE;
@@ -53,8 +55,13 @@ pub(crate) async fn show(page: Page, query: Result<Query<Next>, QueryRejection>)
 pub(crate) async fn sign_in(posted: Posted<SignInForm>) -> PageResult {
     let Posted { page, form, peer } = posted;
     let next = local(&form.next);
-    match page.app.sign_in(peer, &form.name, &form.password).await {
-        Ok(user) => begin_for(&page, user, next).await,
+    let app = &page.app;
+    match app.sign_in(peer, &form.name, &form.password, None).await {
+        Ok(user) => begin_for(&page, peer, user, next).await,
+        Err(problem) if problem.code == "SG-SES-020" => {
+            let token = app.second_steps.begin(form.name);
+            Ok(page.show(code_view(&page, &token.text(), next, None)))
+        }
         Err(problem) => {
             let view = view(
                 &page,
@@ -62,6 +69,40 @@ pub(crate) async fn sign_in(posted: Posted<SignInForm>) -> PageResult {
                 next,
                 Some(problem_panel(&problem, Tone::Bad)),
             );
+            Ok(page.show_with(status(&problem.code), view))
+        }
+    }
+}
+
+/// The form for the code of an authenticator app.
+#[derive(Deserialize)]
+pub(crate) struct CodeForm {
+    csrf: String,
+    step: String,
+    code: String,
+    #[serde(default)]
+    next: String,
+}
+
+impl PostedForm for CodeForm {
+    fn csrf(&self) -> &str {
+        &self.csrf
+    }
+}
+
+/// `POST /sign-in/code`
+pub(crate) async fn second_step(posted: Posted<CodeForm>) -> PageResult {
+    let Posted { page, form, peer } = posted;
+    let next = local(&form.next);
+    match page.app.second_step(peer, &form.step, &form.code).await {
+        Ok(user) => begin_for(&page, peer, user, next).await,
+        Err(problem) => {
+            let panel = Some(problem_panel(&problem, Tone::Bad));
+            let view = if problem.code == "SG-SES-031" {
+                view(&page, "", next, panel)
+            } else {
+                code_view(&page, &form.step, next, panel)
+            };
             Ok(page.show_with(status(&problem.code), view))
         }
     }
@@ -83,10 +124,10 @@ pub(crate) async fn sign_out(posted: Posted<Empty>) -> PageResult {
 }
 
 /// Begins a session in this browser and goes on.
-pub(crate) async fn begin_for(page: &Page, user: User, next: &str) -> PageResult {
+pub(crate) async fn begin_for(page: &Page, peer: IpAddr, user: User, next: &str) -> PageResult {
     let (token, _) = page
         .app
-        .begin_session(user)
+        .begin_session(peer, user)
         .await
         .map_err(|problem| page.problem(&problem))?;
     let cookie = [(SET_COOKIE, set_session_cookie(&token))];
@@ -101,6 +142,40 @@ fn local(next: &str) -> &str {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte));
     if plain { next } else { "/" }
+}
+
+fn code_view<'a>(page: &Page, step: &str, next: &str, problem: Option<Markup>) -> View<'a> {
+    let csrf = page.csrf();
+    View {
+        title: "Sign in: the second step",
+        narrow: true,
+        body: html! {
+            @if let Some(problem) = problem { (problem) }
+            section class="panel" {
+                (form(
+                    &Form {
+                        action: "/sign-in/code",
+                        csrf: &csrf,
+                        file: false,
+                        download: false,
+                        button: Button::primary("Sign in").with(Icon::Arrow),
+                    },
+                    html! {
+                        input type="hidden" name="next" value=(next);
+                        input type="hidden" name="step" value=(step);
+                        (field(&Field {
+                            name: "code",
+                            label: "Code",
+                            hint: Some("The six digits that your authenticator app shows now, or one of your recovery codes."),
+                            autocomplete: "one-time-code",
+                            ..Field::default()
+                        }, &[]))
+                    },
+                ))
+            }
+        },
+        ..View::default()
+    }
 }
 
 fn view<'a>(page: &Page, name: &str, next: &str, problem: Option<Markup>) -> View<'a> {
@@ -138,6 +213,7 @@ fn view<'a>(page: &Page, name: &str, next: &str, problem: Option<Markup>) -> Vie
                     },
                 ))
             }
+            p { a href="/recover" { "Nobody can sign in as an admin any more" } }
         },
         ..View::default()
     }

@@ -87,7 +87,16 @@ impl Client {
             }
         }
         let (head, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
+        // A stream of events has no end to wait for.
+        let is_endless = head
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind == "text/event-stream");
+        let bytes = if is_endless {
+            bytes::Bytes::new()
+        } else {
+            body.collect().await.unwrap().to_bytes()
+        };
         Answer {
             status: head.status,
             headers: head.headers,
@@ -146,11 +155,16 @@ impl Client {
 
     /// Signs in as a browser does.
     pub async fn sign_in(&mut self) {
+        self.sign_in_as("owner").await;
+    }
+
+    /// Signs in as a browser does, by this name.
+    pub async fn sign_in_as(&mut self, name: &str) {
         let page = self.get("/sign-in").await;
         let csrf = page.csrf();
         let fields = [
             ("csrf", csrf.as_str()),
-            ("name", "owner"),
+            ("name", name),
             ("password", super::PASSWORD),
         ];
         let answer = self.post_form("/sign-in", &fields).await;

@@ -9,7 +9,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -22,6 +21,9 @@ use sealgate_words::{Owner, Problem, catalog};
 
 pub mod adding;
 pub mod client;
+mod people;
+
+pub use people::People;
 
 pub const CODE: &str = "ABCD-EFGH";
 pub const PASSWORD: &str = "correct horse battery";
@@ -35,8 +37,7 @@ pub fn problem(code: &str) -> Problem {
 }
 
 pub struct FakeBox {
-    pub set_up: AtomicBool,
-    pub sessions: Mutex<HashMap<[u8; 32], StoredSession>>,
+    pub people: People,
     pub license: Mutex<LicenseView>,
     pub import: Mutex<Result<LicenseView, Problem>>,
     pub imported: Mutex<Vec<(usize, bool)>>,
@@ -78,7 +79,7 @@ impl World {
 
     pub fn set_up() -> Self {
         let world = Self::new();
-        world.fake.set_up.store(true, Ordering::SeqCst);
+        world.fake.people.set_up();
         world
     }
 
@@ -98,10 +99,13 @@ pub fn rooms(fake: &Arc<FakeBox>) -> Rooms {
             model: "Sealgate Lab".into(),
             serial: "LAB-0001".into(),
             firmware: "0.1.0".into(),
+            host_names: Vec::new(),
         },
         setup: fake.clone(),
         sign_in: fake.clone(),
         sessions: fake.clone(),
+        users: fake.clone(),
+        recovery: fake.clone(),
         license: fake.clone(),
         cameras: fake.clone(),
         adding: fake.clone(),
@@ -247,8 +251,7 @@ pub fn camera(id: &str, name: &str, last: u8) -> CameraView {
 impl FakeBox {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
-            set_up: AtomicBool::new(false),
-            sessions: Mutex::default(),
+            people: People::new(),
             license: Mutex::new(unlicensed()),
             import: Mutex::new(Ok(licensed(0))),
             imported: Mutex::default(),
@@ -286,52 +289,6 @@ impl FakeBox {
         let camera = camera.ok_or_else(|| problem("SG-CAM-004"))?;
         change(camera);
         Ok(camera.clone())
-    }
-}
-
-#[async_trait]
-impl Setup for FakeBox {
-    async fn is_done(&self) -> bool {
-        self.set_up.load(Ordering::SeqCst)
-    }
-
-    async fn complete(&self, code: &str, _: &str) -> Result<User, Problem> {
-        if code != CODE {
-            return Err(problem("SG-SES-002"));
-        }
-        self.set_up.store(true, Ordering::SeqCst);
-        Ok(User {
-            name: FIRST_USER.into(),
-        })
-    }
-}
-
-#[async_trait]
-impl SignIn for FakeBox {
-    async fn check(&self, name: &str, password: &str) -> Result<User, Problem> {
-        if name == FIRST_USER && password == PASSWORD {
-            Ok(User { name: name.into() })
-        } else {
-            Err(problem("SG-SES-001"))
-        }
-    }
-}
-
-#[async_trait]
-impl SessionStore for FakeBox {
-    async fn insert(&self, session: StoredSession) -> Result<(), Problem> {
-        let mut sessions = self.sessions.lock().unwrap();
-        sessions.insert(session.token_sha256, session);
-        Ok(())
-    }
-
-    async fn find(&self, token_sha256: &[u8; 32]) -> Result<Option<StoredSession>, Problem> {
-        Ok(self.sessions.lock().unwrap().get(token_sha256).cloned())
-    }
-
-    async fn remove(&self, token_sha256: &[u8; 32]) -> Result<(), Problem> {
-        self.sessions.lock().unwrap().remove(token_sha256);
-        Ok(())
     }
 }
 

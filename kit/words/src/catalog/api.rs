@@ -46,4 +46,18 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Compare the request with the description at /api/openapi.json.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-API-010",
+        cause: "The request is for {host}, which is not a name of this box.",
+        effect: "Nothing was shown or changed.",
+        cure: "Open the page by the box's address or serial number. If your network gives the box another name, add it to `names` in the box's configuration.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-API-011",
+        cause: "{streams} pages of this box are being kept up to date already.",
+        effect: "This page shows how things stood when it was opened; recording goes on as before.",
+        cure: "Close pages that nobody looks at, then load this one again.",
+        owner: Owner::You,
+    },
 ];

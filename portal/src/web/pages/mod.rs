@@ -60,6 +60,7 @@ impl Frame<'_> {
             },
             current: self.current,
             account: self.signed_in.map(|signed_in| Account {
+                href: "",
                 name: &signed_in.actor.email,
                 sign_out: "/sign-out",
                 csrf: &signed_in.csrf,
