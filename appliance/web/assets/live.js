@@ -120,5 +120,6 @@ const offerSteering = async () => {
   arm();
   pad.hidden = false;
 };
-// A camera that can't be steered, or does not answer, shows no pad.
-offerSteering().catch(() => {});
+// A camera that can't be steered, or does not answer, shows no pad; nor does a page of somebody
+// who may not steer.
+if (pad) offerSteering().catch(() => {});

@@ -38,6 +38,33 @@ async fn cameras_are_found_by_whatever_identifies_them() {
 }
 
 #[tokio::test]
+async fn whoever_only_watches_is_shown_nothing_they_may_not_do() {
+    let world = World::set_up();
+    let pages = [
+        "/cameras".to_owned(),
+        format!("/cameras/{CAMERA_A}"),
+        format!("/live/{CAMERA_A}"),
+        format!("/playback/{CAMERA_A}"),
+    ];
+    let mut operator = Client::new(world.router());
+    operator.sign_in_as("operator").await;
+    let mut viewer = Client::new(world.router());
+    viewer.sign_in_as("viewer").await;
+    let changes = |html: &str| {
+        let forms = html.matches("method=\"post\"").count();
+        // Signing out is for everybody.
+        forms - 1
+            + html.matches("data-ptz").count()
+            + html.matches("/release\"").count()
+            + html.matches("Mark a clip").count()
+    };
+    for path in pages {
+        assert!(changes(&operator.get(&path).await.text) > 0, "{path}");
+        assert_eq!(changes(&viewer.get(&path).await.text), 0, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_doubtful_camera_and_a_mended_gate_stand_on_top() {
     let world = World::set_up();
     let mut browser = signed_in(&world).await;

@@ -29,6 +29,20 @@ fn desired(good: &Camera, servers: &[HostileServer]) -> DesiredSet {
     }
 }
 
+/// A recorder that records the good camera, among others with these habits.
+async fn among(habits: &[Habit]) -> (Camera, RecorderProcess, Vec<HostileServer>) {
+    let good = Camera::start('A', free_port());
+    let recorder = RecorderProcess::start().await;
+    let mut servers = Vec::new();
+    for habit in habits {
+        servers.push(HostileServer::start(*habit).await);
+    }
+    let desired = desired(&good, &servers);
+    recorder.client.set_desired(desired).await.unwrap();
+    recorder.until(good.id(), is_recording).await;
+    (good, recorder, servers)
+}
+
 /// The good camera is recorded for as long as that; gives the most memory that was seen.
 async fn record(recorder: &RecorderProcess, good: &Camera, time: Duration) -> u64 {
     let end = Instant::now() + time;
@@ -62,18 +76,7 @@ async fn check_unharmed(recorder: &RecorderProcess, good: &Camera) {
 
 #[tokio::test]
 async fn useless_cameras_harm_nobody_and_cost_little_memory() {
-    let good = Camera::start('A', free_port());
-    let recorder = RecorderProcess::start().await;
-    let mut servers = Vec::new();
-    for habit in USELESS {
-        servers.push(HostileServer::start(habit).await);
-    }
-    recorder
-        .client
-        .set_desired(desired(&good, &servers))
-        .await
-        .unwrap();
-    recorder.until(good.id(), is_recording).await;
+    let (good, recorder, servers) = among(&USELESS).await;
     let most_kib = record(&recorder, &good, Duration::from_secs(25)).await;
     println!("{most_kib} KiB at most");
     assert!(most_kib < MOST_KIB, "{most_kib} KiB");
@@ -91,19 +94,8 @@ async fn useless_cameras_harm_nobody_and_cost_little_memory() {
 
 #[tokio::test]
 async fn odd_times_and_sizes_are_recorded_all_the_same() {
-    let good = Camera::start('A', free_port());
-    let recorder = RecorderProcess::start().await;
     let habits = [Habit::FrozenTime, Habit::JumpingTime, Habit::ChangingSize];
-    let mut servers = Vec::new();
-    for habit in habits {
-        servers.push(HostileServer::start(habit).await);
-    }
-    recorder
-        .client
-        .set_desired(desired(&good, &servers))
-        .await
-        .unwrap();
-    recorder.until(good.id(), is_recording).await;
+    let (good, recorder, _servers) = among(&habits).await;
     for number in 0..habits.len() {
         recorder.until_frames(hostile_id(number), 80).await;
     }
@@ -132,18 +124,7 @@ async fn odd_times_and_sizes_are_recorded_all_the_same() {
 
 #[tokio::test]
 async fn a_storm_of_reconnections_is_a_breeze() {
-    let good = Camera::start('A', free_port());
-    let recorder = RecorderProcess::start().await;
-    let mut servers = Vec::new();
-    for _ in 0..64 {
-        servers.push(HostileServer::start(Habit::Closes).await);
-    }
-    recorder
-        .client
-        .set_desired(desired(&good, &servers))
-        .await
-        .unwrap();
-    recorder.until(good.id(), is_recording).await;
+    let (good, recorder, servers) = among(&[Habit::Closes; 64]).await;
     let before: u64 = servers.iter().map(HostileServer::connections).sum();
     let seconds = 10;
     let most_kib = record(&recorder, &good, Duration::from_secs(seconds)).await;

@@ -9,11 +9,12 @@ use sealgate_words::Problem;
 use serde::Deserialize;
 
 use super::frame::{Empty, Page, PageResult, Posted, PostedForm, View};
+use super::new_password::new_password;
 use super::sign_in::begin_for;
 use super::words::shown_time;
 use crate::app::check_password;
 use crate::errors::{problem, status};
-use crate::rooms::{MIN_PASSWORD_CHARS, StoredSession, UserView};
+use crate::rooms::{StoredSession, UserView};
 
 /// The form for a new password of one's own.
 #[derive(Deserialize)]
@@ -100,8 +101,6 @@ async fn view<'a>(page: &Page, errors: &[FieldError]) -> Result<View<'a>, Respon
         .map_err(|problem| page.problem(&problem))?;
     let user = users.iter().find(|user| user.name == name);
     let csrf = page.csrf();
-    let length =
-        format!("At least {MIN_PASSWORD_CHARS} characters. It ends every session but this one.");
     Ok(View {
         title: "Your account",
         narrow: true,
@@ -128,21 +127,7 @@ async fn view<'a>(page: &Page, errors: &[FieldError]) -> Result<View<'a>, Respon
                         autocomplete: "current-password",
                         ..Field::default()
                     }, errors))
-                    (field(&Field {
-                        name: "password",
-                        label: "New password",
-                        hint: Some(&length),
-                        kind: FieldKind::Password,
-                        autocomplete: "new-password",
-                        ..Field::default()
-                    }, errors))
-                    (field(&Field {
-                        name: "again",
-                        label: "The same password again",
-                        kind: FieldKind::Password,
-                        autocomplete: "new-password",
-                        ..Field::default()
-                    }, errors))
+                    (new_password("It ends every session but this one.", errors))
                 },
             )))
             (panel("Sessions", None, html! {}, html! {

@@ -10,6 +10,7 @@ use super::files::LIVE;
 use super::frame::{Page, PageResult, View};
 use super::words::{camera_name, recording_pill, recording_words, state_pill};
 use crate::errors::missing;
+use crate::rooms::Right;
 
 /// What the buttons of the pad do: right, up, closer, from -1 to 1.
 const MOVES: [(&str, &str, &str); 6] = [
@@ -63,12 +64,10 @@ pub(crate) async fn show(page: Page, Path(id): Path<String>) -> PageResult {
                 button type="button" class="button secondary" data-sound aria-pressed="false" hidden { "Sound" }
                 button type="button" class="button secondary" data-full-screen hidden { "Full screen" }
                 a class="button secondary" href={ "/api/v1/snapshot/" (camera.id) } data-snapshot { (icon(Icon::Download)) "Snapshot" }
-                @if has_playback() {
-                    (button_link(&format!("/playback/{}", camera.id), Button::secondary("Recordings").with(Icon::List)))
-                }
+                (button_link(&format!("/playback/{}", camera.id), Button::secondary("Playback").with(Icon::Record)))
                 (button_link("/live", Button::secondary("All cameras").with(Icon::Camera)))
             }
-            (steering_pad())
+            @if page.may(Right::Operate) { (steering_pad()) }
             (panel("This camera", Some("camera"), html! {}, facts(&[
                 Fact { name: "Gate", value: Some(state_pill(camera.state)) },
                 Fact {
@@ -88,13 +87,6 @@ pub(crate) async fn show(page: Page, Path(id): Path<String>) -> PageResult {
         },
         ..View::default()
     }))
-}
-
-/// The page where recordings are played is one of this build's.
-fn has_playback() -> bool {
-    crate::routes::registered_routes()
-        .iter()
-        .any(|(_, path)| *path == "/playback/{camera}")
 }
 
 /// Shown by the script once the camera said that it can be steered.

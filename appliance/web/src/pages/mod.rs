@@ -12,6 +12,7 @@ pub(crate) mod home;
 pub(crate) mod license;
 pub(crate) mod license_import;
 pub(crate) mod live;
+mod new_password;
 pub(crate) mod playback;
 pub(crate) mod recover;
 pub(crate) mod setup;

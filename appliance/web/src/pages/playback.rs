@@ -18,7 +18,7 @@ use super::files::{PLAYBACK, TIMELINE};
 use super::frame::{Page, PageResult, Posted, PostedForm, View};
 use super::words::{bytes, camera_name, count};
 use crate::errors::problem;
-use crate::rooms::{ClipView, SpanView, TimelineView};
+use crate::rooms::{ClipView, Right, SpanView, TimelineView};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -111,7 +111,8 @@ pub(crate) async fn show(
     };
     let name = camera_name(&camera);
     let title = format!("Playback: {name}");
-    let csrf = page.csrf();
+    // Of whoever may take recordings away.
+    let csrf = page.may(Right::Export).then(|| page.csrf());
     Ok(page.show(View {
         title: &title,
         current: "/cameras",
@@ -119,8 +120,8 @@ pub(crate) async fn show(
         body: html! {
             @if let Some(problem) = &trouble { (problem_panel(problem, Tone::Bad)) }
             (days(camera.id, &day))
-            (player(camera.id, &name, &day, now))
-            (panel(&format!("Recorded on {}", day.date.strftime("%-d %B %Y")), None, html! {}, hours(camera.id, &day, &timeline.spans, &csrf)))
+            (player(camera.id, &name, &day, now, csrf.is_some()))
+            (panel(&format!("Recorded on {}", day.date.strftime("%-d %B %Y")), None, html! {}, hours(camera.id, &day, &timeline.spans, csrf.as_deref())))
             div class="actions" {
                 (button_link(&format!("/live/{}", camera.id), Button::secondary("Live").with(Icon::Play)))
                 (button_link(&format!("/cameras/{}", camera.id), Button::secondary("This camera").with(Icon::Camera)))
@@ -155,7 +156,7 @@ fn days(camera: CameraId, day: &Day) -> Markup {
 }
 
 /// For the script; it shows what it takes over.
-fn player(camera: CameraId, name: &str, day: &Day, now_utc_ms: i64) -> Markup {
+fn player(camera: CameraId, name: &str, day: &Day, now_utc_ms: i64, may_export: bool) -> Markup {
     let tool = |command: &str, label: &str, words: &str| {
         html! { button type="button" class="button secondary" data-do=(command) aria-label=(label) { (words) } }
     };
@@ -195,7 +196,7 @@ fn player(camera: CameraId, name: &str, day: &Day, now_utc_ms: i64) -> Markup {
                     (tool("zoom-out", "Zoom out", "−"))
                     (tool("earlier", "Earlier", "‹"))
                     (tool("later", "Later", "›"))
-                    (tool("export", "Mark a clip to export", "Export"))
+                    @if may_export { (tool("export", "Mark a clip to export", "Export")) }
                 }
             }
             div class="export" data-export hidden {
@@ -238,7 +239,7 @@ fn pieces(spans: &[SpanView]) -> Vec<SpanView> {
     pieces
 }
 
-fn hours(camera: CameraId, day: &Day, spans: &[SpanView], csrf: &str) -> Markup {
+fn hours(camera: CameraId, day: &Day, spans: &[SpanView], csrf: Option<&str>) -> Markup {
     // A day that was recorded in many short pieces is one for the time line.
     const MOST: usize = 200;
     let inside: Vec<SpanView> = spans
@@ -263,12 +264,14 @@ fn hours(camera: CameraId, day: &Day, spans: &[SpanView], csrf: &str) -> Markup 
                 Cell(html! { (from) " – " (to) }),
                 Cell(html! { (format!("{minutes:.1} min")) }),
                 Cell(html! {
-                    form class="inline" method="post" action=(action) {
-                        input type="hidden" name="csrf" value=(csrf);
-                        input type="hidden" name="from_utc_ms" value=(piece.start_utc_ms);
-                        input type="hidden" name="to_utc_ms" value=(piece.end_utc_ms);
-                        button type="submit" class="button secondary" {
-                            (icon(Icon::Download)) "Make a clip" span class="unseen" { " from " (from) }
+                    @if let Some(csrf) = csrf {
+                        form class="inline" method="post" action=(action) {
+                            input type="hidden" name="csrf" value=(csrf);
+                            input type="hidden" name="from_utc_ms" value=(piece.start_utc_ms);
+                            input type="hidden" name="to_utc_ms" value=(piece.end_utc_ms);
+                            button type="submit" class="button secondary" {
+                                (icon(Icon::Download)) "Make a clip" span class="unseen" { " from " (from) }
+                            }
                         }
                     }
                 }),

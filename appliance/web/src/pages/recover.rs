@@ -2,15 +2,16 @@
 
 use axum::response::Response;
 use sealgate_pages::{
-    Button, Field, FieldError, FieldKind, Form, Icon, error_summary, field, form, html, panel,
+    Button, Field, FieldError, Form, Icon, error_summary, field, form, html, panel,
 };
 use sealgate_words::Problem;
 use serde::Deserialize;
 
 use super::frame::{Page, PageResult, Posted, PostedForm, View};
+use super::new_password::new_password;
 use super::sign_in::begin_for;
 use crate::errors::{problem, status};
-use crate::rooms::{FIRST_USER, MIN_PASSWORD_CHARS};
+use crate::rooms::FIRST_USER;
 
 /// The code from the console, and who is to be an admin.
 #[derive(Deserialize)]
@@ -67,7 +68,6 @@ fn field_error(problem: &Problem) -> FieldError {
 
 fn view<'a>(page: &Page, name: &str, errors: &[FieldError]) -> View<'a> {
     let csrf = page.csrf();
-    let length = format!("At least {MIN_PASSWORD_CHARS} characters.");
     View {
         title: "Restore an admin",
         narrow: true,
@@ -103,21 +103,7 @@ fn view<'a>(page: &Page, name: &str, errors: &[FieldError]) -> View<'a> {
                         autocomplete: "username",
                         ..Field::default()
                     }, errors))
-                    (field(&Field {
-                        name: "password",
-                        label: "New password",
-                        hint: Some(&length),
-                        kind: FieldKind::Password,
-                        autocomplete: "new-password",
-                        ..Field::default()
-                    }, errors))
-                    (field(&Field {
-                        name: "again",
-                        label: "The same password again",
-                        kind: FieldKind::Password,
-                        autocomplete: "new-password",
-                        ..Field::default()
-                    }, errors))
+                    (new_password("", errors))
                 },
             )))
         },

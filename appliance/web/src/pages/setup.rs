@@ -2,16 +2,17 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 use sealgate_pages::{
-    Button, Field, FieldError, FieldKind, Form, Icon, Step, StepState, error_summary, field, form,
-    html, stepper,
+    Button, Field, FieldError, Form, Icon, Step, StepState, error_summary, field, form, html,
+    stepper,
 };
 use sealgate_words::Problem;
 use serde::Deserialize;
 
 use super::frame::{Page, PageResult, Posted, PostedForm, View};
+use super::new_password::new_password;
 use crate::errors::{problem, status};
 use crate::pages::sign_in::begin_for;
-use crate::rooms::{FIRST_USER, MIN_PASSWORD_CHARS};
+use crate::rooms::FIRST_USER;
 
 /// The set-up form.
 #[derive(Deserialize)]
@@ -81,9 +82,6 @@ fn view<'a>(page: &Page, code: &str, errors: &[FieldError]) -> View<'a> {
             state: StepState::Ahead,
         },
     ];
-    let length = format!(
-        "At least {MIN_PASSWORD_CHARS} characters. Several words are easy to remember and hard to guess."
-    );
     View {
         title: "Set up this box",
         narrow: true,
@@ -112,21 +110,7 @@ fn view<'a>(page: &Page, code: &str, errors: &[FieldError]) -> View<'a> {
                         p class="muted" { "You will sign in as " strong class="mono" { (FIRST_USER) } "." }
                         // Tells password keepers whose password it is.
                         input type="hidden" name="username" value=(FIRST_USER) autocomplete="username";
-                        (field(&Field {
-                            name: "password",
-                            label: "New password",
-                            hint: Some(&length),
-                            kind: FieldKind::Password,
-                            autocomplete: "new-password",
-                            ..Field::default()
-                        }, errors))
-                        (field(&Field {
-                            name: "again",
-                            label: "The same password again",
-                            kind: FieldKind::Password,
-                            autocomplete: "new-password",
-                            ..Field::default()
-                        }, errors))
+                        (new_password("Several words are easy to remember and hard to guess.", errors))
                     },
                 ))
             }

@@ -22,7 +22,7 @@ use crate::pages::frame::{Page, PageResult, Posted, PostedForm, View};
 use crate::pages::words::{
     bytes, camera_name, recording_pill, recording_words, shown_time, state_pill,
 };
-use crate::rooms::{CameraDetails, CameraState, CameraView, ReplacementView, shown_ip};
+use crate::rooms::{CameraDetails, CameraState, CameraView, ReplacementView, Right, shown_ip};
 
 /// How often figures and the chart are refreshed, seconds.
 const REFRESH_S: u32 = 10;
@@ -88,6 +88,7 @@ async fn draw(page: &Page, id: &str, status: StatusCode, message: Option<Markup>
     } else {
         None
     };
+    let may = page.may(Right::Operate);
     let csrf = page.csrf();
     let action = |verb: &str| format!("/cameras/{}/{verb}", camera.id);
     Ok(page.show_with(status, View {
@@ -100,7 +101,7 @@ async fn draw(page: &Page, id: &str, status: StatusCode, message: Option<Markup>
             div data-part="reason" {
                 @if let Some(problem) = &camera.reason { (problem_panel(problem, Tone::Warn)) }
             }
-            (ways(&camera, &csrf))
+            (ways(&camera, may.then_some(&*csrf)))
             div class="columns" {
                 (panel("What it is", Some("what"), html! {}, html! {
                     div class="what" { (thumbnail(&camera)) }
@@ -108,11 +109,13 @@ async fn draw(page: &Page, id: &str, status: StatusCode, message: Option<Markup>
                 }))
                 (panel("What it sends", Some("sends"), html! {}, sends(page, &camera, &details)))
             }
-            @if let Some(settings) = &settings {
+            @if let (Some(settings), true) = (&settings, may) {
                 (panel("How it is recorded", None, html! {}, settings_form(&action("settings"), &csrf, settings)))
             }
-            (panel("User name and password", None, html! {}, credential_form(&camera, &details, &csrf)))
-            @if camera.assigned {
+            @if may {
+                (panel("User name and password", None, html! {}, credential_form(&camera, &details, &csrf)))
+            }
+            @if camera.assigned && may {
                 (panel("Replace a broken camera", None, html! {}, replacing(page, &camera, &details, &all, &csrf)))
             }
         },
@@ -120,7 +123,8 @@ async fn draw(page: &Page, id: &str, status: StatusCode, message: Option<Markup>
     }))
 }
 
-fn ways(camera: &CameraView, csrf: &str) -> Markup {
+/// Where one goes from here; with `csrf` also what changes it.
+fn ways(camera: &CameraView, csrf: Option<&str>) -> Markup {
     let (live, playback) = (
         format!("/live/{}", camera.id),
         format!("/playback/{}", camera.id),
@@ -136,8 +140,10 @@ fn ways(camera: &CameraView, csrf: &str) -> Markup {
             }
             @if camera.assigned {
                 (button_link(&playback, Button::secondary("Playback").with(Icon::Record)))
-                (button_link(&release, Button::danger("Release").with(Icon::Minus)))
-            } @else {
+                @if csrf.is_some() {
+                    (button_link(&release, Button::danger("Release").with(Icon::Minus)))
+                }
+            } @else if let Some(csrf) = csrf {
                 (inline_form(&Form {
                     action: &assign,
                     csrf,

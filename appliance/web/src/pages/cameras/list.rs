@@ -15,7 +15,7 @@ use super::{linked_name, thumbnail};
 use crate::errors::{problem, status};
 use crate::pages::frame::{Page, View};
 use crate::pages::words::{bytes, count, reason, recording_pill, recording_words, state_pill};
-use crate::rooms::{CameraState, CameraView, GateView, shown_ip};
+use crate::rooms::{CameraState, CameraView, GateView, Right, shown_ip};
 
 /// How often the script refreshes the page, seconds.
 const REFRESH_S: u32 = 4;
@@ -89,7 +89,8 @@ fn view<'a>(message: Option<Markup>, body: Markup) -> View<'a> {
 
 async fn body(page: &Page, cameras: &[CameraView], asked: &Asked) -> Markup {
     let gate = page.app.rooms.gate.counters().await.ok();
-    let csrf = page.csrf();
+    // Of whoever may change something here; others are shown no button for it.
+    let csrf = page.may(Right::Operate).then(|| page.csrf());
     let now = page.app.clock.utc_ms();
     let wanted: Vec<&CameraView> = cameras
         .iter()
@@ -113,7 +114,7 @@ async fn body(page: &Page, cameras: &[CameraView], asked: &Asked) -> Markup {
     let nothing = rows.iter().all(|(.., rows)| rows.is_empty());
     html! {
         div class="stack" data-part="alarms" { (alarms(cameras, gate.as_ref())) }
-        (tools(cameras, &csrf))
+        @if let Some(csrf) = &csrf { (tools(cameras, csrf)) }
         @if !cameras.is_empty() { (filters(cameras, asked)) }
         div class="stack" data-part="cameras" {
             @if cameras.is_empty() {
@@ -130,7 +131,7 @@ async fn body(page: &Page, cameras: &[CameraView], asked: &Asked) -> Markup {
                 ))
             }
             @for (title, word, rows) in &rows {
-                @if !rows.is_empty() { (group(title, word, rows, &csrf, now)) }
+                @if !rows.is_empty() { (group(title, word, rows, csrf.as_deref(), now)) }
             }
         }
     }
@@ -220,7 +221,7 @@ fn filters(cameras: &[CameraView], asked: &Asked) -> Markup {
     }
 }
 
-fn group(title: &str, word: &str, rows: &[&CameraView], csrf: &str, now: i64) -> Markup {
+fn group(title: &str, word: &str, rows: &[&CameraView], csrf: Option<&str>, now: i64) -> Markup {
     let title = format!("{title}: {}", count(rows.len(), "camera", "cameras"));
     let part = format!("cameras-{word}");
     let body = table(&Table {
@@ -231,7 +232,7 @@ fn group(title: &str, word: &str, rows: &[&CameraView], csrf: &str, now: i64) ->
     html! { div id=(part) { (panel(&title, None, html! {}, body)) } }
 }
 
-fn row(camera: &CameraView, csrf: &str, now_utc_ms: i64) -> Vec<Cell> {
+fn row(camera: &CameraView, csrf: Option<&str>, now_utc_ms: i64) -> Vec<Cell> {
     let made: Vec<&str> = [camera.maker.as_deref(), camera.model.as_deref()]
         .into_iter()
         .flatten()
@@ -271,7 +272,7 @@ fn row(camera: &CameraView, csrf: &str, now_utc_ms: i64) -> Vec<Cell> {
     ]
 }
 
-fn actions(camera: &CameraView, csrf: &str) -> Markup {
+fn actions(camera: &CameraView, csrf: Option<&str>) -> Markup {
     let name = crate::pages::words::camera_name(camera);
     if camera.assigned {
         return html! {
@@ -280,10 +281,15 @@ fn actions(camera: &CameraView, csrf: &str) -> Markup {
                     (button_link(&format!("/live/{}", camera.id), Button::primary("Live").with(Icon::Play)))
                 }
                 (button_link(&format!("/playback/{}", camera.id), Button::secondary("Playback").with(Icon::Record)))
-                (button_link(&format!("/cameras/{}/release", camera.id), Button::danger("Release").with(Icon::Minus)))
+                @if csrf.is_some() {
+                    (button_link(&format!("/cameras/{}/release", camera.id), Button::danger("Release").with(Icon::Minus)))
+                }
             }
         };
     }
+    let Some(csrf) = csrf else {
+        return html! {};
+    };
     let address = format!("stream-{}", camera.id);
     html! {
         form class="stack" method="post" action={ "/cameras/" (camera.id) "/assign" } {
