@@ -211,12 +211,16 @@ impl LineCount<'_> {
     }
 }
 
-/// Where each column is, if the line names them.
+/// Where each column is, if the line names them. A camera may have such a word for a name; then the
+/// line has an address as well.
 fn header(record: &csv::ByteRecord) -> Option<[Option<usize>; 4]> {
     let names: Vec<String> = record
         .iter()
         .map(|field| String::from_utf8_lossy(field).trim().to_ascii_lowercase())
         .collect();
+    if names.iter().any(|name| read_place(name).is_ok()) {
+        return None;
+    }
     let find = |words: &[&str]| names.iter().position(|name| words.contains(&name.as_str()));
     let address = find(&["address", "ip", "ip address", "url", "host"])?;
     Some([

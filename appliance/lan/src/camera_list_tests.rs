@@ -143,6 +143,13 @@ fn one_bad_line_stops_no_other() {
 }
 
 #[test]
+fn a_camera_may_be_named_like_a_column() {
+    let rows = read_camera_list(b"192.0.2.9,host,url,x\n").unwrap();
+    let camera = rows[0].verdict.as_ref().unwrap();
+    assert_eq!(camera.name.as_deref(), Some("host"));
+}
+
+#[test]
 fn lists_are_bounded() {
     assert_eq!(
         read_camera_list(&vec![b'a'; MAX_LIST_BYTES + 1]),

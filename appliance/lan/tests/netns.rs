@@ -224,7 +224,7 @@ fn cameras_are_found_named_and_tied_to_their_macs() {
         let asker = Asker::new(std::sync::Arc::new(sealgate_base::SystemClock::new()));
         let described = asker.describe(a.xaddr.as_deref().unwrap(), None).await;
         let sources = described.unwrap().sources;
-        assert_eq!((sources.len(), sources[0].streams.len()), (1, 1));
+        assert_eq!((sources.len(), sources[0].streams.len()), (1, 2));
         assert_eq!(sources[0].token, "source-1");
         let stream = &sources[0].streams[0];
         assert_eq!(stream.url.to_string(), "rtsp://192.168.77.11:8554/A");
