@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::client::box_api::BoxApi;
@@ -23,6 +24,9 @@ use crate::world::{Places, TpmChoice};
 const PAGES_ANSWER: Duration = Duration::from_secs(60);
 /// After this, no places means no license.
 const FIRST_CHECK: Duration = Duration::from_secs(20);
+/// A busy TPM is asked again so often, and after this.
+const BUSY_RETRIES: u32 = 5;
+const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// The channels of every other license.
 const CHANNELS: [u32; 2] = [8, 4];
 
@@ -127,6 +131,14 @@ impl Killing {
     }
 
     async fn import(&self, license: &[u8]) -> Result<Value> {
+        // A TPM that is asked by somebody else answers later, as the box says itself.
+        for _ in 0..BUSY_RETRIES {
+            let imported = self.api.import(license, false).await?;
+            if imported.status != StatusCode::SERVICE_UNAVAILABLE {
+                return imported.success("import a license");
+            }
+            tokio::time::sleep(BUSY_WAIT).await;
+        }
         let imported = self.api.import(license, false).await?;
         imported.success("import a license")
     }
