@@ -74,9 +74,13 @@ impl Depacketizer {
         let is_hbr = standard("sizelength", "13")
             && standard("indexlength", "3")
             && standard("indexdeltalength", "3");
-        let bytes = hex(media.parameter("config")?)?;
+        let bytes = hex::decode(media.parameter("config")?).ok()?;
         let configuration = Configuration::parse(&bytes).ok()?;
-        if !is_hbr || configuration.rate_hz == 0 || media.clock_rate_hz == 0 {
+        if !is_hbr
+            || bytes.len() > MAX_CONFIGURATION_BYTES
+            || configuration.rate_hz == 0
+            || media.clock_rate_hz == 0
+        {
             return None;
         }
         let samples = u64::from(configuration.samples) * u64::from(media.clock_rate_hz)
@@ -146,19 +150,6 @@ fn headers(payload: &[u8]) -> Option<(Vec<usize>, &[u8])> {
         .chunks_exact(2)
         .map(|header| usize::from(u16::from_be_bytes([header[0], header[1]]) >> 3));
     Some((sizes.collect(), data))
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    if digits.len() % 2 == 1 || digits.len() > 2 * MAX_CONFIGURATION_BYTES {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pairs = digits.chunks_exact(2).map(|pair| {
-        let value = digit(pair[0])? << 4 | digit(pair[1])?;
-        u8::try_from(value).ok()
-    });
-    pairs.collect()
 }
 
 #[cfg(test)]

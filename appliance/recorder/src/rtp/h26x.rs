@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::packet::{Packet, Place};
-use super::parameter_sets::{Codec, ParameterSets};
+use super::parameter_sets::{Codec, ParameterSets, strip_zeros};
 use crate::boxes::TIMESCALE;
 use crate::format::VideoFormat;
 use crate::part::MAX_PICTURE_BYTES;
@@ -300,14 +300,6 @@ fn begins_picture(codec: Codec, unit_type: u8) -> bool {
         Codec::H264 => unit_type == 9,
         Codec::H265 => unit_type == 35,
     }
-}
-
-fn strip_zeros(unit: &[u8]) -> &[u8] {
-    let end = unit
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
-    &unit[..end]
 }
 
 #[cfg(test)]

@@ -85,11 +85,7 @@ impl ParameterSets {
 
     /// Keeps one, header included. What can't be one is left out.
     pub fn take(&mut self, kind: SetKind, unit: &[u8]) {
-        let end = unit
-            .iter()
-            .rposition(|byte| *byte != 0)
-            .map_or(0, |last| last + 1);
-        let unit = &unit[..end];
+        let unit = strip_zeros(unit);
         let header = self.codec.header_bytes();
         if unit.len() < header + 2 || unit.len() > MAX_SET_BYTES {
             return;
@@ -227,6 +223,12 @@ fn entry(
         width: facts.width,
         height: facts.height,
     }
+}
+
+/// A unit without the zeros behind it, which belong to no unit (H.264, B.1; H.265, B.2).
+pub(super) fn strip_zeros(unit: &[u8]) -> &[u8] {
+    let last = unit.iter().rposition(|byte| *byte != 0);
+    &unit[..last.map_or(0, |last| last + 1)]
 }
 
 /// With its length in 16 bits; [`ParameterSets::take`] keeps none that is longer.
