@@ -6,7 +6,8 @@ line, {"value": ...} or {"error": ...}. A verb is what an owner does on a page; 
 with what stands on the page instead of what it looked for. The first line out says that
 the browser runs.
 
---screenshots DIR gets a picture of each page at phone and at desktop width.
+--screenshots DIR gets a picture of each page at phone and at desktop width; each such page is
+examined by axe-core too.
 --patience FACTOR stretches every wait: an emulated box answers slowly.
 """
 
@@ -20,6 +21,7 @@ import traceback
 from playwright.sync_api import Error, sync_playwright
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cameras"))
+import accessibility  # noqa: E402
 import frame_code  # noqa: E402
 
 DESKTOP = {"width": 1280, "height": 800}
@@ -75,8 +77,10 @@ class Owner:
 
     def __init__(self, browser, screenshots, patience):
         self.browser, self.screenshots, self.patience = browser, screenshots, patience
-        self.url, self.complaints = None, []
-        self.context = browser.new_context(ignore_https_errors=True, viewport=DESKTOP)
+        self.url, self.complaints, self.examined = None, [], set()
+        # A colour on its way to another is neither, in a picture and to axe-core.
+        self.context = browser.new_context(ignore_https_errors=True, viewport=DESKTOP,
+                                           reduced_motion="reduce")
         self.context.set_default_timeout(15_000 * patience)
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.complain(f"script: {error}"))
@@ -107,13 +111,26 @@ class Owner:
                 "text": where.first.inner_text()}
 
     def photograph(self, name):
-        for width, size in (("desktop", DESKTOP), ("phone", PHONE)):
+        for width, size, scheme in (("desktop", DESKTOP, "light"), ("phone", PHONE, "dark")):
             self.page.set_viewport_size(size)
+            self.examine(name, width, scheme)
             wide = self.page.evaluate("document.documentElement.scrollWidth")
             if wide > size["width"]:
                 self.complain(f"{name} at {width} width needs {wide} pixels")
             self.page.screenshot(path=self.screenshots / f"{name}-{width}.png", full_page=True)
         self.page.set_viewport_size(DESKTOP)
+
+    def examine(self, name, width, scheme):
+        """The same page is examined once; its contrasts depend on the scheme."""
+        if (name, width) in self.examined:
+            return
+        self.examined.add((name, width))
+        self.page.emulate_media(color_scheme=scheme)
+        # Else the bar on top hides a part of what it has scrolled over.
+        self.page.evaluate("scrollTo(0, 0)")
+        for violation in accessibility.violations(self.page):
+            self.complain(f"{name}, {width}, {scheme}: {violation}")
+        self.page.emulate_media(color_scheme="light")
 
     def open(self, path, name=None):
         answer = self.page.goto(self.url + path)

@@ -158,7 +158,11 @@ pub fn table(table: &Table<'_>) -> Markup {
         table class="data" role="table" {
             caption class="unseen" { (table.caption) }
             thead role="rowgroup" { tr role="row" {
-                @for column in table.columns { th scope="col" role="columnheader" { (column) } }
+                @for column in table.columns {
+                    // A column of buttons needs no heading, and no empty one.
+                    @if column.is_empty() { td role="cell" {} }
+                    @else { th scope="col" role="columnheader" { (column) } }
+                }
             } }
             tbody role="rowgroup" {
                 @for row in &table.rows {
@@ -192,7 +196,7 @@ pub struct DiffRow<'a> {
 pub fn diff_table(caption: &str, rows: &[DiffRow<'_>]) -> Markup {
     table(&Table {
         caption,
-        columns: &["", "Now", "After", "Change"],
+        columns: &["What", "Now", "After", "Change"],
         rows: rows
             .iter()
             .map(|row| {

@@ -184,7 +184,10 @@ impl Journey<'_> {
     {
         eprintln!("step {number}: {name}");
         let mut evidence = Evidence::default();
-        let outcome = play(self, &mut evidence).await;
+        let outcome = match play(self, &mut evidence).await {
+            Ok(()) => self.no_page_complains().await,
+            failed => failed,
+        };
         let step = evidence.into_step(number, name, &outcome);
         match &step.failure {
             None => eprintln!("step {number}: holds ({:.1} s)", step.seconds),
@@ -192,6 +195,16 @@ impl Journey<'_> {
         }
         self.report.push(step);
         outcome.ok()
+    }
+
+    /// Scripts, policies, widths and accessibility, on every page that was opened.
+    async fn no_page_complains(&mut self) -> Result<()> {
+        let complaints = self.browser.act("hear_complaints", Value::Null).await?;
+        must_equal(
+            "what the pages complain of",
+            &complaints,
+            Value::Array(Vec::new()),
+        )
     }
 
     fn api(&self) -> Result<&BoxApi> {
