@@ -36,7 +36,7 @@ enum What {
         /// The counted time, seconds.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
-        /// Another recorder, as NAME=PATH: mediamtx.
+        /// Another recorder, as NAME=PATH: mediamtx or moonfire.
         #[arg(long = "peer")]
         peers: Vec<bench::PeerPath>,
     },

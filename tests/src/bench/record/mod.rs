@@ -2,6 +2,7 @@
 //! same cameras, one after another on the same file system.
 
 mod cameras;
+mod moonfire;
 mod peers;
 mod recorded;
 mod usage;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use self::cameras::Cameras;
+use self::moonfire::Moonfire;
 use self::peers::{Ffmpeg, Foreign, MediaMtx, Ours};
 use self::recorded::Recorded;
 use self::usage::Usage;
@@ -26,6 +28,8 @@ const WARM_UP: Duration = Duration::from_secs(10);
 pub enum PeerPath {
     /// MediaMTX.
     MediaMtx(PathBuf),
+    /// Moonfire NVR.
+    Moonfire(PathBuf),
 }
 
 impl FromStr for PeerPath {
@@ -35,7 +39,10 @@ impl FromStr for PeerPath {
         let (name, path) = text.split_once('=').context("write NAME=PATH")?;
         match name {
             "mediamtx" => Ok(Self::MediaMtx(path.into())),
-            _ => anyhow::bail!("'{name}' is no peer of this bench; there is mediamtx"),
+            "moonfire" => Ok(Self::Moonfire(path.into())),
+            _ => {
+                anyhow::bail!("'{name}' is no peer of this bench; there are mediamtx and moonfire")
+            }
         }
     }
 }
@@ -91,6 +98,11 @@ pub fn record(options: &RecordOptions) -> Result<Vec<Figure>> {
                 let peer = measure(&peer, &cameras, options)?;
                 beside(&mut figures, "MediaMTX", &ours, &peer, Goals::NONE);
             }
+            PeerPath::Moonfire(program) => {
+                let peer = Moonfire::start(program, &folder.path().join("moonfire"), &cameras)?;
+                let peer = measure(&peer, &cameras, options)?;
+                beside(&mut figures, "Moonfire NVR", &ours, &peer, Goals::MOONFIRE);
+            }
         }
     }
     Ok(figures)
@@ -104,7 +116,7 @@ fn measure(recorder: &dyn Foreign, cameras: &Cameras, options: &RecordOptions) -
     let usage = Usage::over(&recorder.processes(), Duration::from_secs(options.seconds))?;
     let folder = recorder.folder().to_owned();
     recorder.stop()?;
-    let recorded = Recorded::read(&folder)?;
+    let recorded = recorder.recorded()?;
     ensure!(
         recorded.files == u64::from(cameras.count()),
         "{name} made {} files of {} cameras",
@@ -168,6 +180,10 @@ impl Goals {
     const FFMPEG: Self = Self {
         cpu: Goal::AtMost(0.28),
         pss: Goal::AtMost(1.0 / 18.0),
+    };
+    const MOONFIRE: Self = Self {
+        cpu: Goal::AtMost(0.85),
+        pss: Goal::None,
     };
     const NONE: Self = Self {
         cpu: Goal::None,

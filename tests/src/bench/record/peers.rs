@@ -10,6 +10,7 @@ use sealgate_camera::CameraId;
 use sealgate_recorder_link::{DesiredCamera, DesiredSet, RecorderClient, SessionState};
 
 use super::cameras::Cameras;
+use super::recorded::{Recorded, mp4_files};
 
 /// Every camera is recorded by then.
 const START: Duration = Duration::from_secs(60);
@@ -28,18 +29,26 @@ pub trait Foreign {
     fn await_recording(&self) -> Result<()>;
     /// Ends it; its files are whole then.
     fn stop(&self) -> Result<()>;
+    /// What it recorded, once it has ended.
+    fn recorded(&self) -> Result<Recorded> {
+        Recorded::read(self.folder())
+    }
 }
 
 /// Processes that end when this is dropped.
-struct Children(Vec<std::cell::RefCell<Child>>);
+pub(super) struct Children(Vec<std::cell::RefCell<Child>>);
 
 impl Children {
-    fn ids(&self) -> Vec<u32> {
+    pub(super) fn of(children: Vec<std::cell::RefCell<Child>>) -> Self {
+        Self(children)
+    }
+
+    pub(super) fn ids(&self) -> Vec<u32> {
         self.0.iter().map(|child| child.borrow().id()).collect()
     }
 
     /// SIGTERM to each, and waits.
-    fn end(&self) -> Result<()> {
+    pub(super) fn end(&self) -> Result<()> {
         for child in &self.0 {
             let id = rustix::process::Pid::from_child(&child.borrow());
             rustix::process::kill_process(id, rustix::process::Signal::TERM)
@@ -66,7 +75,7 @@ impl Drop for Children {
     }
 }
 
-fn spawn(command: &mut Command) -> Result<std::cell::RefCell<Child>> {
+pub(super) fn spawn(command: &mut Command) -> Result<std::cell::RefCell<Child>> {
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -214,7 +223,7 @@ impl Foreign for Ffmpeg {
     }
 
     fn await_recording(&self) -> Result<()> {
-        await_files(&self.folder, self.children.0.len())
+        await_files(self.children.0.len(), || begun_mp4(&self.folder))
     }
 
     fn stop(&self) -> Result<()> {
@@ -267,7 +276,7 @@ impl Foreign for MediaMtx {
     }
 
     fn await_recording(&self) -> Result<()> {
-        await_files(&self.folder, self.count)
+        await_files(self.count, || begun_mp4(&self.folder))
     }
 
     fn stop(&self) -> Result<()> {
@@ -275,16 +284,18 @@ impl Foreign for MediaMtx {
     }
 }
 
-/// Waits for this many files with something in them.
-fn await_files(folder: &Path, count: usize) -> Result<()> {
+/// Waits until this many recordings have something in them.
+pub(super) fn await_files(count: usize, begun: impl Fn() -> Result<usize>) -> Result<()> {
     let deadline = Instant::now() + START;
-    loop {
-        let found = super::recorded::mp4_files(folder)?;
-        let begun = |path: &&PathBuf| path.metadata().is_ok_and(|data| data.len() > 0);
-        if found.iter().filter(begun).count() >= count {
-            return Ok(());
-        }
+    while begun()? < count {
         ensure!(Instant::now() < deadline, "not every camera is recorded");
         super::usage::pause(Duration::from_millis(200));
     }
+    Ok(())
+}
+
+/// MP4 files with something in them.
+fn begun_mp4(folder: &Path) -> Result<usize> {
+    let begun = |path: &&PathBuf| path.metadata().is_ok_and(|data| data.len() > 0);
+    Ok(mp4_files(folder)?.iter().filter(begun).count())
 }
