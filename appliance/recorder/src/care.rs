@@ -18,6 +18,11 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Between two attempts to use a disk that failed; a disk that is away is looked for at each
 /// look.
 const RETRY: Duration = Duration::from_secs(10);
+/// A disk that takes a trial and then fails again, as one with bad places does, costs its cameras
+/// some seconds each time: it waits twice as long after each failure, up to this.
+const RETRY_AT_MOST: Duration = Duration::from_secs(3600);
+/// A disk that was good for so long is as good as any.
+const PROVEN: Duration = Duration::from_secs(3600);
 /// A disk with less that nothing can be deleted from is full.
 const FULL_BYTES: u64 = 8 * 1024 * 1024;
 /// How long ages of recordings are not believed after a start or a jump of the clock.
@@ -54,6 +59,7 @@ impl Care {
                 failing: false,
                 number: None,
                 tried: None,
+                probation: Probation::default(),
                 trust: ClockTrust::default(),
             };
             threads.push(Thread::start("disk-care", move || work.run())?);
@@ -85,6 +91,7 @@ struct Work {
     number: Option<DiskNumber>,
     /// The last attempt to use a failed disk, on the monotonic clock.
     tried: Option<Duration>,
+    probation: Probation,
     trust: ClockTrust,
 }
 
@@ -107,7 +114,9 @@ impl Work {
 
     fn look(&mut self, disk: &Disk) {
         let now = self.clock.monotonic();
-        match disk.state() {
+        let state = disk.state();
+        self.probation.saw(&state, now);
+        match state {
             DiskState::InUse => {
                 if !disk.has_its_marker() {
                     disk.leave_out(DiskState::Away);
@@ -116,9 +125,10 @@ impl Work {
             DiskState::Full if !self.has_room_again(disk) => {}
             // Only what is written can tell whether it is good again.
             DiskState::Failed { .. } | DiskState::ReadOnly
-                if self
-                    .tried
-                    .is_some_and(|tried| now.saturating_sub(tried) < RETRY) => {}
+                if self.probation.lasts(now)
+                    || self
+                        .tried
+                        .is_some_and(|tried| now.saturating_sub(tried) < RETRY) => {}
             _ => {
                 self.tried = Some(now);
                 self.find(disk);
@@ -226,6 +236,45 @@ impl Work {
     }
 }
 
+/// How long a disk that failed while it was used is left alone, by how often it did.
+#[derive(Debug, Default)]
+struct Probation {
+    failures: u32,
+    /// It is in use since then, on the monotonic clock.
+    used_since: Option<Duration>,
+    /// When it failed last.
+    failed: Option<Duration>,
+}
+
+impl Probation {
+    /// The disk is in this state now.
+    fn saw(&mut self, state: &DiskState, now: Duration) {
+        match state {
+            DiskState::InUse => {
+                let since = *self.used_since.get_or_insert(now);
+                if now.saturating_sub(since) >= PROVEN {
+                    self.failures = 0;
+                }
+            }
+            DiskState::Failed { .. } | DiskState::ReadOnly => {
+                if self.used_since.take().is_some() {
+                    self.failures = self.failures.saturating_add(1);
+                    self.failed = Some(now);
+                }
+            }
+            // Pulled out and put back, or mounted anew: somebody saw to it.
+            DiskState::Away => *self = Self::default(),
+            _ => {}
+        }
+    }
+
+    fn lasts(&self, now: Duration) -> bool {
+        let wait = RETRY * 2_u32.pow(self.failures.saturating_sub(1).min(9));
+        self.failed
+            .is_some_and(|failed| now.saturating_sub(failed) < wait.min(RETRY_AT_MOST))
+    }
+}
+
 /// Whether the wall clock may decide what is old: a clock that jumped may jump back.
 #[derive(Debug, Default)]
 struct ClockTrust {
@@ -253,6 +302,34 @@ impl ClockTrust {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_that_fails_again_waits_twice_as_long() {
+        let failed = DiskState::Failed {
+            reason: "Input/output error".into(),
+        };
+        let mut probation = Probation::default();
+        let mut now = Duration::ZERO;
+        // It was never used: only the trials' own pace counts.
+        probation.saw(&failed, now);
+        assert!(!probation.lasts(now));
+        for wait_s in [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600] {
+            probation.saw(&DiskState::InUse, now);
+            now += Duration::from_secs(60);
+            probation.saw(&failed, now);
+            now += Duration::from_secs(wait_s - 1);
+            probation.saw(&failed, now);
+            assert!(probation.lasts(now), "{wait_s}");
+            now += Duration::from_secs(1);
+            assert!(!probation.lasts(now), "{wait_s}");
+        }
+        probation.saw(&DiskState::InUse, now);
+        probation.saw(&DiskState::InUse, now + PROVEN);
+        probation.saw(&failed, now + PROVEN);
+        assert!(!probation.lasts(now + PROVEN + RETRY));
+        probation.saw(&DiskState::Away, now + PROVEN);
+        assert!(!probation.lasts(now + PROVEN));
+    }
 
     #[test]
     fn a_clock_that_jumped_is_not_believed_for_ten_minutes() {

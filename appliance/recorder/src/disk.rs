@@ -294,8 +294,10 @@ fn try_writing(folder: &Path) -> io::Result<()> {
         file.write_all(MARKER.as_bytes())?;
         file.sync_all()
     });
-    std::fs::remove_file(&path)?;
+    let removed = std::fs::remove_file(&path);
+    // First what came first: nothing is there to remove where nothing could be made.
     written?;
+    removed?;
     space_of(folder).map(|_| ())
 }
 

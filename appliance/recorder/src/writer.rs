@@ -335,6 +335,7 @@ impl Work {
         if let Err(error) = file.sync_if_older(Duration::ZERO) {
             tracing::error!(camera_id = %camera, error = &error as &dyn std::error::Error,
                 "the end of a recording may be lost");
+            self.disk.failed(&error.source);
         }
         let duration_ms = part::ms(file.duration_90k());
         let is_empty = duration_ms == 0;
@@ -355,6 +356,7 @@ impl Work {
     }
 
     fn sync(&mut self, age: Duration) {
+        let mut failed = Vec::new();
         for (camera, state) in &mut self.cameras {
             if let Some(file) = &mut state.file
                 && let Err(error) = file.sync_if_older(age)
@@ -362,7 +364,13 @@ impl Work {
                 tracing::error!(camera_id = %camera, error = &error as &dyn std::error::Error,
                     "recorded video may not be on disk");
                 self.disk.failed(&error.source);
+                failed.extend(state.file.take().map(|file| (*camera, file)));
             }
+        }
+        // The kernel tells of lost data once, and takes it for written from then on
+        // (fsync(2)): nothing follows in a file that may have a hole.
+        for (camera, file) in failed {
+            self.finish(camera, file);
         }
     }
 

@@ -338,3 +338,93 @@ async fn a_disk_that_becomes_read_only_is_left_out() {
     made.until_disk(1, DiskState::ReadOnly).await;
     made.stop().await;
 }
+
+#[tokio::test]
+async fn a_disk_that_answers_eio_costs_its_camera_seconds_and_nobody_else_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("second");
+    let mut second = FailingDisk::new(folder.path(), path.clone(), 400);
+    let first = Mount::memory(folder.path().join("first"), 350);
+    let disks = [("second", path.as_path())];
+    let made = Made::start(MadeSettings {
+        first: Some(&first.path),
+        disks: &disks,
+        picture_bytes: 20_000,
+        ..MadeSettings::default()
+    })
+    .await;
+    let (one, two) = (camera(1), camera(2));
+    made.record(&[(one, RecordPlan::CONTINUOUS), (two, RecordPlan::CONTINUOUS)])
+        .await;
+    made.until_bytes(one, 400_000).await;
+    made.until_bytes(two, 400_000).await;
+    let on_second = |number: u8| path.join(camera(number).to_string()).exists();
+    assert!(on_second(1) != on_second(2), "one camera on each disk");
+    let (failing, other) = if on_second(1) { (one, two) } else { (two, one) };
+
+    second.fail();
+    let failed = made.until("EIO", |made| {
+        matches!(made.disk(1).state, DiskState::Failed { .. })
+    });
+    let failed = failed.await;
+    let DiskState::Failed { reason } = made.disk(1).state else {
+        panic!("{:?}", made.disk(1));
+    };
+    assert!(reason.contains("os error 5"), "{reason}");
+    let moved = made.until("moving", |made| {
+        let files = made.recordings(failing);
+        files
+            .iter()
+            .any(|file| file.growing && first.path.join(&file.file).exists())
+    });
+    let moved = moved.await;
+    println!("EIO was seen after {failed:?}, and the camera recorded elsewhere {moved:?} later");
+    assert!(failed + moved < SECONDS, "{failed:?} {moved:?}");
+    made.until_bytes(failing, 400_000).await;
+
+    second.replug();
+    let back = made.until_disk(1, DiskState::InUse).await;
+    println!("it was in use again {back:?} after it was plugged in");
+    // It has the most room, so a further camera goes there.
+    let three = camera(3);
+    let all = [one, two, three].map(|camera| (camera, RecordPlan::CONTINUOUS));
+    made.record(&all).await;
+    made.until_bytes(three, 400_000).await;
+    assert!(on_second(3));
+    assert_eq!(made.disk(1).state, DiskState::InUse);
+    made.record(&[]).await;
+
+    let others = made.timeline(other);
+    assert_eq!(others.spans.len(), 1, "{others:?}");
+    assert!(
+        others
+            .gaps
+            .iter()
+            .all(|gap| gap.cause != Some(GapCause::Disk)),
+        "{others:?}"
+    );
+    // What the disk took before is found again, up to what it took last.
+    let timeline = made.timeline(failing);
+    println!("{timeline:?}");
+    let lost: i64 = timeline
+        .gaps
+        .iter()
+        .filter(|gap| gap.span.start_utc_ms >= timeline.spans[0].start_utc_ms)
+        .map(|gap| gap.span.end_utc_ms - gap.span.start_utc_ms)
+        .sum();
+    assert!(lost < 5000, "{lost} ms");
+    let files = made.recordings(failing);
+    made.stop().await;
+    assert!(files.iter().any(|file| path.join(&file.file).exists()));
+    for file in files {
+        let here = [&first.path, &path].map(|disk| disk.join(&file.file));
+        let file_path = here.iter().find(|path| path.exists()).unwrap();
+        let found = outline(file_path).unwrap();
+        assert_eq!(
+            found.good_bytes,
+            found.file_bytes,
+            "{}",
+            file_path.display()
+        );
+    }
+}

@@ -330,3 +330,71 @@ impl Drop for Mount {
         let _ = Command::new("umount").arg("-l").arg(&self.path).output();
     }
 }
+
+/// A disk whose device can fail: an image in a file system that can be shut down, upon which the
+/// loop driver answers EIO to all that is not in the cache.
+pub struct FailingDisk {
+    outer_image: PathBuf,
+    outer: Option<Mount>,
+    path: PathBuf,
+    disk: Option<Mount>,
+}
+
+/// `EXT4_IOC_SHUTDOWN` without a flush of the journal (Linux, fs/ext4/ext4.h), as Rust without
+/// unsafe code has no ioctl that takes a number.
+const SHUT_DOWN: &str = "import fcntl, os, struct, sys
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
+
+impl FailingDisk {
+    /// It is mounted at `path`, and good.
+    pub fn new(folder: &Path, path: PathBuf, mebibytes: u64) -> Self {
+        let outer_image = folder.join("outer-image");
+        let outer = Mount::ext4(&outer_image, folder.join("outer"), mebibytes + 60);
+        let disk = Mount::ext4(&outer.path.join("image"), path.clone(), mebibytes);
+        Self {
+            outer_image,
+            outer: Some(outer),
+            path,
+            disk: Some(disk),
+        }
+    }
+
+    fn outer_path(&self) -> &Path {
+        &self.outer.as_ref().unwrap().path
+    }
+
+    /// From now on it answers EIO.
+    pub fn fail(&self) {
+        run("sync", &[]);
+        let path = self.outer_path().to_str().unwrap();
+        run("/usr/bin/python3", &["-c", SHUT_DOWN, path]);
+    }
+
+    /// It is pulled out, mended, and plugged in again.
+    pub fn replug(&mut self) {
+        self.disk = None;
+        let outer = self.outer_path().to_owned();
+        let deadline = Instant::now() + DEADLINE;
+        // The loop device goes once nobody has a file of it open.
+        while !Command::new("umount")
+            .arg(&outer)
+            .status()
+            .unwrap()
+            .success()
+        {
+            assert!(Instant::now() < deadline, "the device stays in use");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.outer = None;
+        let mended = Mount::image(&self.outer_image, outer);
+        self.disk = Some(Mount::image(&mended.path.join("image"), self.path.clone()));
+        self.outer = Some(mended);
+    }
+}
+
+impl Drop for FailingDisk {
+    fn drop(&mut self) {
+        self.disk = None;
+        self.outer = None;
+    }
+}
