@@ -68,6 +68,12 @@ WATCH_VIDEOS = """() => {
         frame_code.STRIP_HEIGHT, frame_code.HEIGHT)
 
 
+# What a person presses before a browser shows a page with the box's own certificate.
+CERTIFICATE_TAPS = 2
+# Elements between two that somebody wants, at most.
+MOST_TABS = 80
+
+
 class Unexpected(Exception):
     """The page is not what the owner would expect there."""
 
@@ -154,7 +160,257 @@ class Owner:
         if answer is not None and answer.status >= 400:
             raise Unexpected(f"the page answered {answer.status}: {self.look()}")
 
+    # -- a phone, on which every tap and every wait counts -----------------------------
+
+    def take_phone(self, url):
+        """From here on the page is a phone's, with a session of its own."""
+        self.url = url
+        self.context = self.browser.new_context(
+            ignore_https_errors=True, viewport=PHONE, has_touch=True, is_mobile=True,
+            timezone_id="Asia/Taipei", reduced_motion="reduce")
+        self.context.set_default_timeout(15_000 * self.patience)
+        self.page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.complain(f"script: {error}"))
+        self.page.on("console", self.heard)
+        self.page.on("request", self.requested)
+        self.taps, self.waited_s = [], 0.0
+
+    def waits(self, what, act):
+        """Does something and counts the time until the box has answered."""
+        began = time.monotonic()
+        found = act()
+        took = time.monotonic() - began
+        self.waited_s += took
+        print(f"{took:.2f} s for {what}", file=sys.stderr)
+        return found
+
+    def tap(self, locator, what):
+        self.taps.append(what)
+        locator.tap()
+
+    def tap_and_type(self, locator, text, what):
+        self.tap(locator, what)
+        locator.press_sequentially(text)
+
+    def tap_to_page(self, locator, what):
+        """Taps what leads to another page."""
+        def go():
+            with self.page.expect_navigation() as navigated:
+                self.tap(locator, what)
+            return navigated.value
+        answer = self.waits(what, go)
+        if answer is not None and answer.status >= 400:
+            raise Unexpected(f"{what}: the page answered {answer.status}: {self.look()}")
+
+    def snap(self, name):
+        """The phone's page as it is, in light and in dark."""
+        wide = self.page.evaluate("document.documentElement.scrollWidth")
+        if wide > PHONE["width"]:
+            self.complain(f"{name} needs {wide} pixels on a phone")
+        # As long as the page, so that what sticks to the window's edge doesn't cover it.
+        long = self.page.evaluate("document.documentElement.scrollHeight")
+        self.page.set_viewport_size({**PHONE, "height": max(PHONE["height"], min(long, 3000))})
+        for scheme in ("dark", "light"):
+            self.page.emulate_media(color_scheme=scheme)
+            ending = "-dark" if scheme == "dark" else ""
+            self.page.screenshot(path=self.screenshots / f"{name}-phone{ending}.png")
+        self.page.set_viewport_size(PHONE)
+
+    def button(self, action, label=None):
+        buttons = self.page.locator(f'form[action="{action}"] button[type=submit]')
+        return (buttons.filter(has_text=label) if label else buttons).first
+
+    def counted(self):
+        return {"taps": list(self.taps), "waited_s": round(self.waited_s, 2)}
+
+    def on_path(self, path):
+        if self.look()["path"] != path:
+            raise Unexpected(f"not at {path}: {self.look()}")
+
+    # -- a keyboard, and nothing else --------------------------------------------------
+
+    def tab_to(self, selector):
+        """Tabs until this has the focus, and sees that a person would see it."""
+        for _ in range(MOST_TABS):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                break
+        else:
+            raise Unexpected(f"no {MOST_TABS} tabs lead to {selector}: {self.look()}")
+        shown = self.page.evaluate("(({ outlineStyle, outlineWidth }) =>"
+                                   " outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2)"
+                                   "(getComputedStyle(document.activeElement))")
+        if not shown:
+            raise Unexpected(f"nobody sees that {selector} has the focus")
+
+    def enter(self, selector):
+        """Tabs there and presses Enter, which leads to another page."""
+        self.tab_to(selector)
+        with self.page.expect_navigation() as navigated:
+            self.page.keyboard.press("Enter")
+        answer = navigated.value
+        if answer is not None and answer.status >= 400:
+            raise Unexpected(f"{selector}: the page answered {answer.status}: {self.look()}")
+
+    def type_into(self, selector, text):
+        self.tab_to(selector)
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(text)
+
     # -- verbs -----------------------------------------------------------------------
+
+    def unbox(self, url, code, password, cameras):
+        """The first start on a phone up to the license: password, time zone, cameras. The
+        person has opened the address from the label and got past the browser's warning."""
+        self.take_phone(url)
+        self.taps += ["certificate"] * CERTIFICATE_TAPS
+        self.waits("the first page", lambda: self.page.goto(url + "/"))
+        self.page.wait_for_url("**/setup")
+        self.snap("start-password")
+        form = self.form("/setup")
+        self.tap_and_type(form.locator("input[name=code]"), code, "code")
+        self.tap_and_type(form.locator("input[name=password]"), password, "password")
+        self.tap_and_type(form.locator("input[name=again]"), password, "password again")
+        self.tap_to_page(self.button("/setup"), "set the password")
+        self.on_path("/start/time")
+        zone = self.page.locator("select[name=zone]").input_value()
+        self.snap("start-time")
+        self.tap_to_page(self.button("/start/time"), "go on")
+        self.on_path("/start/cameras")
+        rows = self.page.locator('[data-part="cameras"] tbody tr')
+        self.waits("the cameras", lambda: self.comes("the cameras list", lambda: rows.count() >= cameras))
+        self.snap("start-cameras")
+        self.tap_to_page(self.button("/start/cameras", "Record"), "record all")
+        self.on_path("/start/license")
+        self.snap("start-license")
+        with self.page.expect_download() as started:
+            self.tap(self.button("/license/request"), "create request")
+        text = pathlib.Path(self.waits("the request", lambda: started.value.path())).read_text()
+        return {**self.counted(), "zone": zone, "request": text}
+
+    def resume(self, url, password):
+        """Another device: signs in, and says where that leads. The phone stays as it is."""
+        usual, context = self.page, self.browser.new_context(ignore_https_errors=True, viewport=DESKTOP)
+        self.page = context.new_page()
+        try:
+            self.page.goto(url + "/sign-in")
+            form = self.form("/sign-in")
+            form.locator("input[type=password]").fill(password)
+            self.send(form)
+            self.photograph("start-license-resumed")
+            return self.look()
+        finally:
+            context.close()
+            self.page = usual
+            # A page behind another window would refresh nothing.
+            self.page.bring_to_front()
+
+    def finish_unboxing(self, file, cameras):
+        """The license came back: imports it on the phone, and waits until all is recorded."""
+        field = self.page.locator("#file")
+        with self.page.expect_file_chooser() as opened:
+            self.tap(field, "choose a file")
+        self.taps.append("the file")
+        opened.value.set_files(file)
+        self.tap_to_page(self.button("/start/license/check"), "check the file")
+        self.snap("start-license-check")
+        self.tap_to_page(self.button("/license/import"), "use the license")
+        self.on_path("/start/done")
+        outcome = self.page.locator('[data-part="outcome"]')
+        done = f"Recording {cameras} of {cameras}"
+        self.waits("recording", lambda: self.comes(done, lambda: done in outcome.inner_text()))
+        self.snap("start-done")
+        counted = self.counted()
+        self.tap_to_page(self.button("/start/done"), "to the home page")
+        self.on_path("/")
+        self.snap("home-recording")
+        signed_in = self.context.storage_state()
+        context = self.browser.new_context(ignore_https_errors=True, viewport=DESKTOP,
+                                           storage_state=signed_in, reduced_motion="reduce")
+        desk = context.new_page()
+        desk.goto(self.url + "/")
+        for scheme in ("light", "dark"):
+            desk.emulate_media(color_scheme=scheme)
+            ending = "-dark" if scheme == "dark" else ""
+            desk.screenshot(path=self.screenshots / f"home-recording-desktop{ending}.png",
+                            full_page=True)
+        context.close()
+        return counted
+
+    def by_keyboard(self, url, password, file):
+        """Signs in, walks through the set-up again, acknowledges what waits, and imports a
+        license, without a mouse."""
+        self.url = url
+        self.context = self.browser.new_context(ignore_https_errors=True, viewport=DESKTOP,
+                                                reduced_motion="reduce")
+        self.context.set_default_timeout(15_000 * self.patience)
+        self.page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.complain(f"script: {error}"))
+        self.page.on("console", self.heard)
+        self.page.on("request", self.requested)
+        self.page.goto(url + "/")
+        self.page.keyboard.press("Tab")
+        if not self.page.evaluate("document.activeElement.matches('a.skip')"):
+            raise Unexpected("the first tab is not the way past the navigation")
+        self.type_into("input[name=name]", "owner")
+        self.type_into("input[name=password]", password)
+        self.enter("form[action='/sign-in'] button")
+        self.on_path("/")
+        self.tab_to("main .help summary")
+        self.page.keyboard.press("Enter")
+        if not self.page.locator("main .help p").is_visible():
+            raise Unexpected("Enter does not open the help")
+
+        self.open("/start/time")
+        self.tab_to("select[name=zone]")
+        self.page.keyboard.type("Europe/Berl")
+        self.enter("form[action='/start/time'] button")
+        self.open("/start/cameras")
+        self.enter("form[action='/start/cameras'] button.secondary")
+        self.open("/start/license")
+        self.enter("form[action='/start/license'] button")
+        self.on_path("/start/done")
+        self.enter("form[action='/start/done'] button")
+        self.on_path("/")
+
+        self.enter("nav a[href='/license']")
+        self.photograph("license-licensed")
+        self.page.emulate_media(color_scheme="dark")
+        self.photograph("license-licensed-dark")
+        self.page.emulate_media(color_scheme="light")
+        self.tab_to("#file")
+        with self.page.expect_file_chooser() as opened:
+            self.page.keyboard.press("Enter")
+        opened.value.set_files(file)
+        self.enter("form[action='/license/check'] button")
+        checked = self.look()
+        self.enter("form[action='/license/import'] button")
+        self.on_path("/license")
+        imported = self.look()
+        self.open("/settings", "settings")
+        settings = self.look()
+        return {"checked": checked["text"], "imported": imported["text"], "settings": settings["text"]}
+
+    def save_diagnostics(self):
+        self.open("/support", "support")
+        with self.page.expect_download() as started:
+            self.page.locator('a[href="/support/diagnostics"]').click()
+        return pathlib.Path(started.value.path()).read_text()
+
+    def acknowledge(self, code):
+        """Waits for an alarm on the home page, and acknowledges it."""
+        self.open("/")
+        alarm = self.page.locator(f'[data-alarm][data-code="{code}"]')
+        self.comes(f"the alarm {code}", lambda: alarm.count() > 0)
+        self.photograph("home-alarm")
+        self.page.emulate_media(color_scheme="dark")
+        self.photograph("home-alarm-dark")
+        self.page.emulate_media(color_scheme="light")
+        self.send(alarm.locator("form").first)
+        if alarm.count() > 0:
+            raise Unexpected(f"the alarm is still there: {self.look()}")
+        self.open("/alarms", "alarms")
+        return self.look()
 
     def first_start(self, url, code, password):
         self.url = url
@@ -488,7 +744,8 @@ class Owner:
         return None
 
 
-VERBS = ("first_start", "sign_in", "read_home", "read_cameras", "read_license_page",
+VERBS = ("unbox", "resume", "finish_unboxing", "by_keyboard", "save_diagnostics", "acknowledge",
+         "first_start", "sign_in", "read_home", "read_cameras", "read_license_page",
          "export_request", "import_license", "assign", "release", "watch_live",
          "walk_live", "watch_smaller", "measure_live",
          "read_camera", "try_camera", "check_list", "try_passwords", "draw_plan",

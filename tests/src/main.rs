@@ -12,9 +12,11 @@ use sealgate_tests::import_once::ImportOnce;
 use sealgate_tests::journey::{self, Break};
 use sealgate_tests::model::{Configuration, configurations};
 use sealgate_tests::never_deactivates;
+use sealgate_tests::pictures;
 use sealgate_tests::power_cuts;
 use sealgate_tests::supervisor_kills;
 use sealgate_tests::tour;
+use sealgate_tests::unboxing;
 use sealgate_tests::world::namespaces::remove_orphans;
 use sealgate_tests::world::process::last_lines;
 use sealgate_tests::world::{Kind, Lab, Places, TpmChoice, relay};
@@ -67,6 +69,9 @@ struct Run {
     /// Where each step's evidence goes.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// With --host --check: puts the pictures of the documents into this folder.
+    #[arg(long, value_name = "DIR", requires_all = ["host", "check"])]
+    images: Option<PathBuf>,
     /// Breaks a part on purpose; the journey must fail at the right step.
     #[arg(long = "break", value_name = "PART")]
     broken: Option<Break>,
@@ -271,14 +276,33 @@ async fn play(run: &Run, places: Places) -> Result<ExitCode> {
         Some(Break::Tpm) => TpmChoice::None,
         _ => TpmChoice::Own,
     };
+    // The journey's own world has its box attacked from the start: this one is left alone.
+    let unboxing = if run.host && run.check && run.broken.is_none() {
+        eprintln!("Unboxing a box with a phone");
+        Some(unboxing::play(&places).await?)
+    } else {
+        None
+    };
     eprintln!("Starting two cameras, the license portal and a software TPM");
+    let build = places.build.clone();
     let mut lab = Lab::set_up(kind, places, tpm).await?;
     if !run.check && run.broken.is_none() {
         tour::show(&mut lab).await?;
         // Until somebody presses Ctrl-C, which ends the caller's select.
         return std::future::pending().await;
     }
-    let report = journey::play(&mut lab, run.broken).await?;
+    let mut report = journey::play(&mut lab, run.broken).await?;
+    if let Some(step) = unboxing {
+        if let Some(failure) = &step.failure {
+            eprintln!("step {}: DOES NOT HOLD: {failure}", step.number);
+        }
+        report.push(step);
+    }
+    if let Some(folder) = &run.images
+        && report.ok
+    {
+        pictures::publish(&build.join("screenshots/host"), folder)?;
+    }
     if let Some(file) = &run.json {
         report.write(file)?;
     }

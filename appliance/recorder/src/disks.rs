@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use sealgate_camera::CameraId;
 use sealgate_recorder_link::{DiskState, DiskStatus};
 
@@ -54,6 +55,8 @@ pub struct Disks {
     pub markers: Markers,
     /// What each camera that waits for motion may hold in memory, bytes.
     pub held_share_bytes: AtomicUsize,
+    /// The time zone that plans go by.
+    zone: RwLock<TimeZone>,
     /// Files that are being read, which are not deleted.
     pinned: Mutex<Pinned>,
 }
@@ -87,7 +90,25 @@ impl Disks {
             min_free_bytes,
             markers: Mutex::default(),
             held_share_bytes: AtomicUsize::new(preroll::share_bytes(1)),
+            zone: RwLock::new(TimeZone::system()),
             pinned: Mutex::default(),
+        }
+    }
+
+    /// The time zone that plans go by.
+    pub fn zone(&self) -> TimeZone {
+        self.zone
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Plans go by the time zone of this name from the next part on; by the same as before
+    /// where there is no such.
+    pub fn set_zone(&self, name: &str) {
+        match TimeZone::get(name) {
+            Ok(zone) => *self.zone.write().unwrap_or_else(PoisonError::into_inner) = zone,
+            Err(error) => tracing::warn!(%error, "plans keep their time zone"),
         }
     }
 

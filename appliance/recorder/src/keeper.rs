@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use sealgate_base::Clock;
 use sealgate_camera::CameraId;
 use sealgate_recorder_link::{Event, EventKind, GapCause, Keeping, RecordPlan, Span};
@@ -119,7 +118,7 @@ impl Keeper {
     pub fn take(&self, init: &Arc<InitSegment>, part: &Arc<Part>) {
         let mut state = self.state();
         let state = &mut *state;
-        let when = plan::when(&state.plan, part.utc_ms, &TimeZone::system());
+        let when = plan::when(&state.plan, part.utc_ms, &self.disks.zone());
         // What counts is when the part's first picture came, not when the part was finished.
         let duration = Duration::from_millis(part::ms(part.duration_90k));
         let began = self.clock.monotonic().saturating_sub(duration);

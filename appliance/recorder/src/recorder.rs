@@ -159,6 +159,11 @@ impl Recorder {
         })
     }
 
+    /// Plans go by this time zone from now on.
+    pub fn set_zone(&self, name: &str) {
+        self.disks.set_zone(name);
+    }
+
     /// Records exactly these cameras. Returns once every other has stopped and its file is
     /// finished, which takes two seconds at most.
     pub async fn set_desired(&self, desired: DesiredSet) {

@@ -132,6 +132,10 @@ async fn converse(connection: &mut Connection, recorder: &Arc<Recorder>) -> Resu
                 }
                 Reply::Done
             }
+            Request::SetZone { zone } => {
+                recorder.set_zone(&zone);
+                Reply::Done
+            }
             Request::Status => Reply::Status(recorder.status()),
             Request::Recordings { camera, limit } => {
                 let list = move |recorder: &Arc<Recorder>| recorder.recordings(camera, limit);

@@ -89,6 +89,19 @@ impl RecorderClient {
         }
     }
 
+    /// Makes the recorder go by this time zone in plans; one that it does not know changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn set_zone(&self, zone: &str) -> Result<(), ClientError> {
+        let zone = zone.to_owned();
+        match self.ask(Request::SetZone { zone }).await? {
+            (Reply::Done, _) => Ok(()),
+            _ => Err(ClientError::WrongReply),
+        }
+    }
+
     /// What each desired camera is doing.
     ///
     /// # Errors

@@ -12,6 +12,12 @@ use crate::plan::{Keep, RecordPlan};
 pub enum Request {
     /// Record exactly these cameras; stop every other at once.
     SetDesired(DesiredSet),
+    /// Go by this time zone in plans, an IANA name such as `Europe/Berlin`; until told, by the
+    /// system's.
+    SetZone {
+        /// The name.
+        zone: String,
+    },
     /// What each desired camera is doing.
     Status,
     /// Newest first; at most `limit` entries of one camera, or of all.

@@ -1,4 +1,4 @@
-//! The supervisor's SQL: users, sessions, settings, cameras, channels, audit.
+//! The supervisor's SQL: users, sessions, settings, cameras, channels, alarms, audit.
 //!
 //! Invariants: the schema changes by numbered migrations only, forwards only, each in one
 //! transaction; a database of a newer version is refused, not guessed at; a change that a
@@ -6,11 +6,13 @@
 //! that is allowed. Deliberately absent: licenses (they are files), and password hashing.
 
 mod additions;
+mod alarms;
 mod audit;
 mod cameras;
 mod channels;
 mod credentials;
 mod error;
+mod license_events;
 mod migrations;
 mod services;
 mod sessions;
@@ -29,11 +31,13 @@ use rusqlite::{Connection, Params, Row};
 use sealgate_camera::MacAddress;
 
 pub use additions::Addition;
+pub use alarms::Alarm;
 pub use audit::{AuditEntry, AuditRecord};
 pub use cameras::KnownCamera;
 pub use channels::Channel;
 pub use credentials::Credential;
 pub use error::StoreError;
+pub use license_events::LicenseEvent;
 pub use migrations::SCHEMA_VERSION;
 pub use sessions::{FoundSession, Session};
 pub use tokens::ApiToken;

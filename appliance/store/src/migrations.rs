@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_channels.sql"),
     include_str!("../migrations/0003_people.sql"),
+    include_str!("../migrations/0004_owner.sql"),
 ];
 
 /// The schema this version writes.

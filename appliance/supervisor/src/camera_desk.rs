@@ -25,6 +25,7 @@ use crate::camera_facts::{
 use crate::license_desk::Standing;
 use crate::onvif_desk::Descriptions;
 use crate::replacements::Replacements;
+use crate::rooms::settings::plan_zone;
 
 /// How often a round comes by itself: mends a flushed ruleset, tells a restarted recorder.
 const ROUND: Duration = Duration::from_secs(5);
@@ -217,7 +218,7 @@ impl Desk {
         let seen = newly_seen(&sightings, &last.sightings);
         let store = Arc::clone(&self.store);
         let now_seen = sightings.clone();
-        let (channels, credentials, services) = tokio::task::spawn_blocking(move || {
+        let (channels, credentials, services, zone) = tokio::task::spawn_blocking(move || {
             for camera in &seen {
                 store.camera_seen(camera)?;
             }
@@ -231,7 +232,12 @@ impl Desk {
             } else {
                 store.channels()?
             };
-            Ok((channels, store.credentials()?, store.services()?))
+            Ok((
+                channels,
+                store.credentials()?,
+                store.services()?,
+                plan_zone(&store)?,
+            ))
         })
         .await
         .map_err(RoundError::Task)?
@@ -262,7 +268,13 @@ impl Desk {
         let recordable =
             |camera: CameraId| gate_in_force || last.decisions.get(camera) == decisions.get(camera);
         let desired = desired(&decisions, &channels, &credentials, recordable);
-        let recorder_told = match self.recorder.set_desired(desired).await {
+        let told = async {
+            if let Some(zone) = &zone {
+                self.recorder.set_zone(zone).await?;
+            }
+            self.recorder.set_desired(desired).await
+        };
+        let recorder_told = match told.await {
             Ok(()) => true,
             Err(error) => {
                 tracing::debug!(

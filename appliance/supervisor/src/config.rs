@@ -50,10 +50,14 @@ pub struct BoxConfig {
     /// the local API's socket, and the mark on the TPM.
     #[serde(default = "default_run_dir")]
     pub run_dir: PathBuf,
-    /// Where the data disk is mounted; while nothing is mounted there, nothing records.
-    /// Without it the data is taken to be there.
+    /// Where the data disk is mounted; while nothing is mounted there, nothing records, and
+    /// the pages are those of a locked box. Without it the data is taken to be there.
     #[serde(default)]
     pub data_mount: Option<PathBuf>,
+    /// The program that opens a locked data disk: it reads the recovery key on its standard
+    /// input, and ends with 0 when the disk is open, with 1 when that is not the key.
+    #[serde(default = "default_unlock")]
+    pub unlock: PathBuf,
 }
 
 /// `[tpm]`
@@ -127,6 +131,10 @@ pub struct VendorConfig {
 
 fn default_run_dir() -> PathBuf {
     "/run/sealgate-supervisor".into()
+}
+
+fn default_unlock() -> PathBuf {
+    "sealgate-unlock".into()
 }
 
 fn default_check_interval_s() -> u64 {

@@ -5,12 +5,14 @@
 //! or recorder, and say so; nothing opens before the first license check has ended.
 //! Deliberately absent: video (the recorder's), and rules about licenses (the kit's).
 
+pub mod alarm_desk;
 pub mod camera_desk;
 mod camera_facts;
 pub mod channel_settings;
 pub mod config;
 pub mod license;
 pub mod license_desk;
+pub mod locked;
 mod motion_desk;
 pub mod onvif_desk;
 mod passwords;

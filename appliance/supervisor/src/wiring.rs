@@ -18,14 +18,16 @@ use sealgate_web::rooms::{BoxIdentity, Rooms};
 use sealgate_web::tls::TlsMaterial;
 use sealgate_web::{LocalRooms, WebConfig, serve, serve_local};
 
+use crate::alarm_desk::{self, Alarms};
 use crate::camera_desk::{self, Desk};
 use crate::config::Config;
 use crate::license::{BoxLicenses, BoxNames, LicenseBox, LicenseFiles};
 use crate::license_desk::LicenseDesk;
+use crate::locked;
 use crate::motion_desk;
 use crate::onvif_desk::OnvifDesk;
 use crate::replacements::Replacements;
-use crate::rooms::{Cameras, Clips, Gate, License, People, Steerer, Video};
+use crate::rooms::{Cameras, Clips, Gate, License, People, Settings, Steerer, Video};
 use crate::setup_code::SetupCode;
 use crate::traffic_desk::{self, Traffic};
 
@@ -70,6 +72,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         );
     }
     let identity = identity(&config);
+    if locked::is_locked(&config) {
+        // Once the data is open the process ends, and its unit starts it anew with the data.
+        return locked::run(&config, identity, clock, shutdown).await;
+    }
     let store = Arc::new(Store::open(&config.identity.data_dir.join("box.db"))?);
     let setup_folder = config.identity.state_dir.join("setup");
     create_private_folder(&setup_folder)?;
@@ -89,21 +95,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let tls = TlsMaterial::load_or_create(&tls_folder, &names(&identity))?;
     announce(&config, &people, &tls);
 
-    let license_box = LicenseBox::new(
-        config.tpm_address()?,
-        LicenseFiles::new(config.identity.state_dir.join("license")),
-        vendor_roots(&config.vendor.roots)?,
-        BoxNames {
-            model: identity.model.clone(),
-            serial: identity.serial.clone(),
-            firmware: identity.firmware.clone(),
-        },
-        Arc::clone(&clock),
-    );
-    let license_box = with_surroundings(license_box, &config);
-    let licenses = BoxLicenses::new(license_box, DongleReader::new(), Arc::clone(&clock));
-    let license = LicenseDesk::start(licenses, config.check_interval())
-        .context("the license desk could not be started")?;
+    let license = license_desk(&config, &identity, &clock)?;
     let lan = Lan::start(
         LanConfig {
             probe_interval: config.probe_interval(),
@@ -178,24 +170,37 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         traffic,
         clock: Arc::clone(&clock),
     });
+    let gate = Arc::new(Gate::new(gate));
+    let license_room = Arc::new(License::new(
+        license.clone(),
+        desk.clone(),
+        Arc::clone(&replacements),
+        Arc::clone(&store),
+        Arc::clone(&clock),
+        identity.clone(),
+    ));
+    let alarms = Arc::new(Alarms {
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        license: license_room.clone(),
+        cameras: cameras.clone(),
+        gate: gate.clone(),
+        recordings: video.clone(),
+    });
+    tokio::spawn(alarm_desk::run(Arc::clone(&alarms), shutdown.clone()));
     let rooms = Rooms {
-        identity: identity.clone(),
+        identity,
         setup: people.clone(),
         sign_in: people.clone(),
         sessions: people.clone(),
         users: people.clone(),
         recovery: people,
-        license: Arc::new(License::new(
-            license.clone(),
-            desk.clone(),
-            Arc::clone(&replacements),
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            identity,
-        )),
+        settings: Arc::new(Settings::new(Arc::clone(&store), Arc::clone(&clock))?),
+        alarms,
+        license: license_room,
         cameras: cameras.clone(),
         adding: cameras,
-        gate: Arc::new(Gate::new(gate)),
+        gate,
         recordings: video.clone(),
         live: video,
         steering: Arc::new(Steerer::new(desk.clone(), onvif)),
@@ -231,6 +236,32 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     .await?;
     service::stopping();
     Ok(())
+}
+
+/// The thread of the license, over the state partition and the TPM.
+///
+/// # Errors
+/// The image's vendor roots are unusable, or the system gave no thread.
+pub(crate) fn license_desk(
+    config: &Config,
+    identity: &BoxIdentity,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<LicenseDesk> {
+    let license_box = LicenseBox::new(
+        config.tpm_address()?,
+        LicenseFiles::new(config.identity.state_dir.join("license")),
+        vendor_roots(&config.vendor.roots)?,
+        BoxNames {
+            model: identity.model.clone(),
+            serial: identity.serial.clone(),
+            firmware: identity.firmware.clone(),
+        },
+        Arc::clone(clock),
+    );
+    let license_box = with_surroundings(license_box, config);
+    let licenses = BoxLicenses::new(license_box, DongleReader::new(), Arc::clone(clock));
+    LicenseDesk::start(licenses, config.check_interval())
+        .context("the license desk could not be started")
 }
 
 /// The license desk's eyes for another box on this TPM, and for a locked data disk.
@@ -278,7 +309,7 @@ fn vendor_roots(path: &Path) -> anyhow::Result<VendorRoots> {
 }
 
 /// Makes a folder that only this process's user can enter, if it is not there.
-fn create_private_folder(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn create_private_folder(folder: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -320,7 +351,7 @@ fn identity(config: &Config) -> BoxIdentity {
 }
 
 /// Names for the certificate; browsers warn about it once whatever it says.
-fn names(identity: &BoxIdentity) -> Vec<String> {
+pub(crate) fn names(identity: &BoxIdentity) -> Vec<String> {
     let host: String = identity
         .name
         .to_lowercase()

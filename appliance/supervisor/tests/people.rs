@@ -5,15 +5,18 @@
 #[path = "../../web/tests/fakes/mod.rs"]
 mod fakes;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fakes::client::Client;
 use fakes::{CODE, PASSWORD, World};
 use sealgate_store::Store;
+use sealgate_supervisor::alarm_desk::Alarms;
 use sealgate_supervisor::rooms::People;
 use sealgate_supervisor::setup_code::SetupCode;
 use sealgate_supervisor::totp;
+use sealgate_web::rooms::UserRoom as _;
 use serde_json::json;
 
 struct Bench {
@@ -335,4 +338,128 @@ async fn the_console_brings_a_lost_admin_back_once_and_for_a_quarter_of_an_hour(
         201,
         "others stay"
     );
+}
+
+#[tokio::test]
+async fn an_alarm_waits_until_somebody_saw_it_and_comes_again_with_its_cause() {
+    let (bench, mut owner) = Bench::set_up().await;
+    let fake = &bench.world.fake;
+    let alarms = Arc::new(Alarms {
+        store: Arc::new(Store::open(&bench.folder.path().join("box.db")).unwrap()),
+        clock: bench.world.clock.clone(),
+        license: fake.clone(),
+        cameras: fake.clone(),
+        gate: fake.clone(),
+        recordings: fake.clone(),
+    });
+    let mut world_rooms = bench.world.rooms.clone();
+    world_rooms.alarms = alarms.clone();
+    let router = sealgate_web::router(
+        world_rooms,
+        bench.world.clock.clone(),
+        bench.world.shutdown.clone(),
+    );
+    let mut page = Client::new(router);
+    page.sign_in().await;
+    page.bearer = owner.bearer.take();
+    let look = async |seen: &mut BTreeMap<String, u32>, times: u32| {
+        for _ in 0..times {
+            *seen = alarms.look_once(seen).await;
+        }
+    };
+    let mut seen = BTreeMap::new();
+    look(&mut seen, 5).await;
+    assert!(
+        !page.get("/").await.text.contains("data-alarm"),
+        "all is well"
+    );
+
+    // Seen too seldom, it is none.
+    *fake.recorder.lock().unwrap() = Some(fakes::problem("SG-REC-001"));
+    look(&mut seen, 2).await;
+    assert!(!page.get("/").await.text.contains("data-alarm"));
+    look(&mut seen, 1).await;
+    let home = page.get("/").await;
+    assert!(
+        home.text
+            .contains("data-alarm=\"1\" data-code=\"SG-REC-001\"")
+    );
+
+    // It is over, and nobody saw it: it waits.
+    *fake.recorder.lock().unwrap() = None;
+    look(&mut seen, 1).await;
+    assert!(page.get("/").await.text.contains("data-alarm=\"1\""));
+    let csrf = page.get("/alarms").await.csrf();
+    let fields = [("csrf", csrf.as_str())];
+    let done = page.post_form("/alarms/1/acknowledge", &fields).await;
+    assert_eq!(done.location(), "/");
+    assert!(!page.get("/").await.text.contains("data-alarm"));
+    let kept = page.get("/alarms").await;
+    assert!(kept.text.contains("Seen by owner"), "{}", kept.text);
+    let again = page.post_form("/alarms/1/acknowledge", &fields).await;
+    assert_eq!(again.status, 404);
+
+    // Anew: another alarm, seen by a restarted desk as the same.
+    *fake.recorder.lock().unwrap() = Some(fakes::problem("SG-REC-001"));
+    look(&mut seen, 3).await;
+    assert!(page.get("/").await.text.contains("data-alarm=\"2\""));
+    look(&mut BTreeMap::new(), 1).await;
+    let listed = page.json("GET", "/api/v1/alarms", json!({})).await.json();
+    let listed = listed["alarms"].as_array().unwrap();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert!(listed[0]["ended_utc_ms"].is_null());
+    assert_eq!(listed[1]["acknowledged_by"], "owner");
+}
+
+#[tokio::test]
+async fn diagnostics_hold_nothing_that_lets_anybody_in() {
+    let (bench, mut owner) = Bench::set_up().await;
+    let enrolment = bench.people.begin_totp("owner").await.unwrap();
+    let text = enrolment.key.replace(' ', "");
+    let key = data_encoding::BASE32_NOPAD.decode(text.as_bytes()).unwrap();
+    let key: [u8; totp::KEY_BYTES] = key.try_into().unwrap();
+    let code = bench.app_code(&key);
+    let recovery = bench.people.confirm_totp("owner", &code).await.unwrap();
+    let body = json!({ "name": "wall", "scopes": ["see"], "days": 1 });
+    let token = owner.json("POST", "/api/v1/tokens", body).await.json();
+    let token = token["token"].as_str().unwrap().to_owned();
+    let credential = json!({ "user": "admin", "password": "of-a-camera" });
+    let path = "/api/v1/cameras/02:00:00:00:00:0a/credential";
+    assert_eq!(owner.json("PUT", path, credential).await.status, 204);
+
+    let session = owner.bearer.clone().unwrap();
+    // A page takes the browser's cookie, no bearer token.
+    owner
+        .cookies
+        .insert("__Host-session".into(), session.clone());
+    let file = owner.get("/support/diagnostics").await;
+    assert_eq!(file.status, 200, "{}", file.text);
+    for part in [
+        "LAB-0001",
+        "\"license\"",
+        "\"audit\"",
+        "02:00:00:00:00:0a",
+        "\"has_totp\": true",
+    ] {
+        assert!(file.text.contains(part), "{part} is missing: {}", file.text);
+    }
+    let store = Store::open(&bench.folder.path().join("box.db")).unwrap();
+    let hash = store.user("owner").unwrap().unwrap().password_hash;
+    let secrets = [
+        PASSWORD.to_owned(),
+        hash,
+        session,
+        token,
+        "of-a-camera".to_owned(),
+        text,
+        enrolment.key.clone(),
+        hex::encode(key),
+        code,
+    ];
+    for secret in secrets.iter().chain(&recovery) {
+        assert!(
+            !file.text.contains(secret.as_str()),
+            "{secret} is in the file"
+        );
+    }
 }

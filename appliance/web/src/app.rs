@@ -18,7 +18,7 @@ use crate::body;
 use crate::errors::{ApiProblem, missing, problem};
 use crate::guard::{Guard, guard, headers};
 use crate::pages::frame::Page;
-use crate::rooms::{LicenseRoom, MIN_PASSWORD_CHARS, Rooms, StoredSession, User};
+use crate::rooms::{FirstStart, LicenseRoom, MIN_PASSWORD_CHARS, Rooms, StoredSession, User};
 use crate::routes::routes;
 use crate::second_step::SecondSteps;
 use crate::session::{SESSION_MS, SignedIn, Token};
@@ -122,8 +122,16 @@ impl App {
         password: &str,
     ) -> Result<User, Problem> {
         check_password(password)?;
-        self.guess(peer, CONSOLE, self.rooms.setup.complete(code, password))
-            .await
+        let user = self
+            .guess(peer, CONSOLE, self.rooms.setup.complete(code, password))
+            .await?;
+        let begun = FirstStart {
+            is_open: true,
+            ..FirstStart::default()
+        };
+        // The password is set whatever becomes of this; the fault was logged.
+        let _ = self.rooms.settings.set_first_start(begun).await;
+        Ok(user)
     }
 
     /// Makes an admin, if the code from the console is right and guesses don't come too fast.

@@ -44,8 +44,8 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-API-005" | "SG-LIC-031" => StatusCode::FORBIDDEN,
         "SG-API-006" => StatusCode::METHOD_NOT_ALLOWED,
         // The TPM or the recorder does not answer as it should: not the request's fault.
-        "SG-API-011" | "SG-LIC-014" | "SG-LIC-017" | "SG-REC-001" | "SG-REC-003" | "SG-REC-009"
-        | "SG-REC-012" => StatusCode::SERVICE_UNAVAILABLE,
+        "SG-SES-034" | "SG-SES-035" | "SG-API-011" | "SG-LIC-014" | "SG-LIC-017" | "SG-REC-001"
+        | "SG-REC-003" | "SG-REC-009" | "SG-REC-012" => StatusCode::SERVICE_UNAVAILABLE,
         "SG-CAM-010" | "SG-REC-004" => StatusCode::INTERNAL_SERVER_ERROR,
         "SG-CAM-005" | "SG-CAM-006" | "SG-CAM-039" | "SG-CAM-055" | "SG-CAM-061" | "SG-REC-008" => {
             StatusCode::UNPROCESSABLE_ENTITY
@@ -161,6 +161,8 @@ mod tests {
             "SG-SES-029",
             "SG-SES-030",
             "SG-SES-031",
+            "SG-SES-033",
+            "SG-SES-035",
             "SG-API-010",
             "SG-API-011",
             "SG-API-001",

@@ -17,6 +17,7 @@ use crate::body;
 use crate::errors::{ApiProblem, problem};
 use crate::hosts;
 use crate::pages::frame::Page;
+use crate::pages::words::in_zone;
 use crate::routes::{Access, Kind};
 use crate::session::{
     Credential, SignedIn, Token, Visitor, form_token, session_token, set_form_cookie,
@@ -45,7 +46,8 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
         && form_token(&head.headers).is_none())
     .then(|| set_form_cookie(&visitor.form));
     head.extensions.insert(visitor);
-    let mut response = next.run(Request::from_parts(head, body)).await;
+    let zone = guard.app.rooms.settings.zone();
+    let mut response = in_zone(zone, next.run(Request::from_parts(head, body))).await;
     if let Some(cookie) = new_form {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -159,7 +161,7 @@ fn sign_in_first(head: &Parts) -> Redirect {
 }
 
 /// Whether the request may come from one of our own pages. Programs send neither header.
-fn own_origin(headers: &HeaderMap, uri: &Uri) -> bool {
+pub(crate) fn own_origin(headers: &HeaderMap, uri: &Uri) -> bool {
     let site_fits = headers.get("sec-fetch-site").is_none_or(|site| {
         site == HeaderValue::from_static("same-origin") || site == HeaderValue::from_static("none")
     });

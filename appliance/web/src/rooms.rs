@@ -13,6 +13,7 @@ use sealgate_camera::{CameraId, MacAddress, StreamUrl};
 use sealgate_words::Problem;
 
 mod adding;
+mod owner;
 mod people;
 mod views;
 
@@ -21,16 +22,21 @@ pub use adding::{
     AddedView, AddingRoom, AddingView, CameraDetails, CheckView, CheckedRow, FoundView,
     PasswordVerdict, StreamUse, StreamView, TrafficView, TypedCamera, TypedPassword,
 };
+pub use owner::{
+    AlarmRoom, AlarmView, BoxSettings, FirstStart, LANGUAGES, LicenseEventKind, LicenseEventView,
+    SettingsRoom, StartStep,
+};
 pub use people::{
     ApiTokenView, AuditView, Checked, Enrolment, NewApiToken, Recovery, Right, Role, SessionStore,
     Setup, SignIn, StoredSession, User, UserRoom, UserView,
 };
 
 pub use views::{
-    CameraCounters, CameraSettings, CameraState, CameraVerdict, CameraView, ClipView, CounterView,
-    DiskView, FileDownload, GateCameraView, GateView, ImportView, LicenseView, MarkedSpanView,
-    Places, PlanView, PresetView, RecordingHealth, RecordingStatus, RecordingView, ReplacementView,
-    SessionView, SpanView, Steering, StorageView, StreamTransport, TimelineView, TpmView,
+    Allowance, CameraCounters, CameraSettings, CameraState, CameraVerdict, CameraView, ClipView,
+    CounterView, DiskView, FileDownload, GateCameraView, GateView, ImportView, LicenseBinding,
+    LicenseView, MarkedSpanView, Places, PlanView, PoolView, PoolsView, PresetView,
+    RecordingHealth, RecordingStatus, RecordingView, ReplacementView, SessionView, SpanView,
+    Steering, StorageView, StreamTransport, TimelineView, TpmView,
 };
 
 /// The name of the user that the first-start set-up creates.
@@ -54,6 +60,10 @@ pub struct Rooms {
     pub users: Arc<dyn UserRoom>,
     /// A way back in for whoever stands at the box.
     pub recovery: Arc<dyn Recovery>,
+    /// What the owner set for the whole box, and how far the first start is.
+    pub settings: Arc<dyn SettingsRoom>,
+    /// What wants attention.
+    pub alarms: Arc<dyn AlarmRoom>,
     /// The license and the TPM it is bound to.
     pub license: Arc<dyn LicenseRoom>,
     /// Cameras and their channels.
@@ -92,6 +102,12 @@ pub struct BoxIdentity {
 pub trait LicenseRoom: Send + Sync {
     /// The state in words, the places, the TPM.
     async fn status(&self) -> LicenseView;
+
+    /// What became of licenses on this box, the newest first.
+    ///
+    /// # Errors
+    /// `SG-API-003` if it could not be read.
+    async fn history(&self) -> Result<Vec<LicenseEventView>, Problem>;
 
     /// Makes a request file for the distributor.
     ///

@@ -6,8 +6,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use sealgate_words::Problem;
 
 use crate::api::{
-    adding, cameras, channels, clips, events, gate, license, live, metrics, recordings, sessions,
-    status, steering, users,
+    adding, alarms, cameras, channels, clips, events, gate, license, live, metrics, recordings,
+    sessions, status, steering, users,
 };
 use crate::app::App;
 use crate::errors::problem;
@@ -103,6 +103,24 @@ pub(crate) fn routes() -> Vec<Route> {
     const DELETE: Method = Method::DELETE;
     vec![
         route(GET, "/", SEE, Page, pages::home::show),
+        route(GET, "/start", MANAGE, Page, pages::start::show),
+        route(GET, "/start/time", MANAGE, Page, pages::start::show_time),
+        route(POST, "/start/time", MANAGE, Page, pages::start::set_time),
+        route(GET, "/start/cameras", MANAGE, Page, pages::start::show_cameras),
+        route(POST, "/start/cameras", MANAGE, Page, pages::start::choose_cameras),
+        route(GET, "/start/license", MANAGE, Page, pages::start::show_license),
+        route(POST, "/start/license", MANAGE, Page, pages::start::pass_license),
+        route(POST, "/start/license/check", MANAGE, Page, pages::license_import::check),
+        route(GET, "/start/done", MANAGE, Page, pages::start::show_done),
+        route(POST, "/start/done", MANAGE, Page, pages::start::end),
+        route(GET, "/alarms", SEE, Page, pages::alarms::show),
+        route(POST, "/alarms/{id}/acknowledge", OPERATE, Page, pages::alarms::acknowledge),
+        route(GET, "/settings", MANAGE, Page, pages::settings::show),
+        route(POST, "/settings", MANAGE, Page, pages::settings::save),
+        route(GET, "/support", MANAGE, Page, pages::support::show),
+        route(GET, "/support/diagnostics", MANAGE, Page, pages::support::diagnostics),
+        route(GET, "/license/states", SEE, Page, pages::license_states::show),
+        route(GET, "/help", Anyone, Page, pages::help::show),
         route(GET, "/setup", Setup, Page, pages::setup::show),
         route(POST, "/setup", Setup, Page, pages::setup::complete),
         route(GET, "/sign-in", Anyone, Page, pages::sign_in::show),
@@ -168,6 +186,9 @@ pub(crate) fn routes() -> Vec<Route> {
         route(POST, "/api/v1/sessions", Anyone, Api, sessions::begin),
         route(DELETE, "/api/v1/sessions", Account, Api, sessions::end),
         route(GET, "/api/v1/events", SEE, Api, events::open),
+        route(GET, "/api/v1/alarms", SEE, Api, alarms::list),
+        route(POST, "/api/v1/alarms/{id}/acknowledge", OPERATE, Api, alarms::acknowledge),
+        route(GET, "/api/v1/license/history", SEE, Api, license::history),
         route(GET, "/api/v1/users", MANAGE, Api, users::list),
         route(POST, "/api/v1/users", MANAGE, Api, users::add),
         route(PUT, "/api/v1/users/{name}", MANAGE, Api, users::change),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
@@ -52,6 +53,16 @@ pub enum ServeError {
 /// # Errors
 /// The certificate can't be used, or the address can't be listened on.
 pub async fn serve(config: WebConfig, rooms: Rooms, shutdown: Shutdown) -> Result<(), ServeError> {
+    let router = crate::app::router(rooms, Arc::clone(&config.clock), shutdown.clone());
+    serve_router(config, router, shutdown).await
+}
+
+/// Serves this application until the end comes.
+pub(crate) async fn serve_router(
+    config: WebConfig,
+    router: Router,
+    shutdown: Shutdown,
+) -> Result<(), ServeError> {
     // Another part of the process may have chosen the provider already; there is only one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let pem = config.tls.pem().to_vec();
@@ -77,10 +88,7 @@ pub async fn serve(config: WebConfig, rooms: Rooms, shutdown: Shutdown) -> Resul
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT);
     server
-        .serve(
-            crate::app::router(rooms, config.clock, shutdown)
-                .into_make_service_with_connect_info::<SocketAddr>(),
-        )
+        .serve(router.into_make_service_with_connect_info::<SocketAddr>())
         .await
         .map_err(|source| ServeError::Listen {
             listen: config.listen,

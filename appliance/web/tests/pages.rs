@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod fakes;
+#[path = "more/locked.rs"]
+mod locked;
 
 use std::time::Duration;
 
@@ -43,7 +45,8 @@ async fn the_first_start_sets_a_password_and_signs_in() {
         ("password", PASSWORD),
         ("again", PASSWORD),
     ];
-    assert_eq!(browser.post_form("/setup", &fields).await.location(), "/");
+    let done = browser.post_form("/setup", &fields).await;
+    assert_eq!(done.location(), "/start/time");
     let home = browser.get("/").await;
     assert_eq!(home.status, 200);
     for text in [
@@ -195,7 +198,7 @@ async fn a_smaller_license_lets_the_owner_choose_who_stays() {
     *world.fake.stops.lock().unwrap() = vec![b];
     let csrf = browser.get("/license").await.csrf();
     let shown = browser.post_file("/license/check", &csrf, b"smaller").await;
-    assert!(shown.text.contains("Which cameras stay?"), "{}", shown.text);
+    assert!(shown.text.contains("which cameras stay?"), "{}", shown.text);
     let ticked = |camera: CameraId| {
         shown
             .text
@@ -382,7 +385,7 @@ async fn a_role_sees_the_way_to_what_it_may_do() {
     let mut viewer = Client::new(world.router());
     viewer.sign_in_as("viewer").await;
     let home = viewer.get("/").await;
-    assert!(!home.text.contains("href=\"/users\""));
+    assert!(!home.text.contains("href=\"/settings\""));
     let license = viewer.get("/license").await;
     assert!(!license.text.contains("Create request"));
     let refused = viewer.get("/users").await;
@@ -392,5 +395,170 @@ async fn a_role_sees_the_way_to_what_it_may_do() {
     assert!(refused.text.contains("href=\"/cameras\""));
     let mut admin = Client::new(world.router());
     admin.sign_in().await;
-    assert!(admin.get("/").await.text.contains("href=\"/users\""));
+    assert!(admin.get("/").await.text.contains("href=\"/settings\""));
+}
+
+#[tokio::test]
+async fn the_first_start_goes_on_at_the_first_step_that_is_left() {
+    let world = World::new();
+    let mut phone = Client::new(world.router());
+    let csrf = phone.get("/setup").await.csrf();
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("code", CODE),
+        ("password", PASSWORD),
+        ("again", PASSWORD),
+    ];
+    phone.post_form("/setup", &fields).await;
+    let page = phone.get("/start/time").await;
+    assert!(page.text.contains("aria-current=\"step\""), "{}", page.text);
+    let csrf = page.csrf();
+    let wrong = [
+        ("csrf", csrf.as_str()),
+        ("language", "en"),
+        ("zone", "Mars/Base"),
+    ];
+    let refused = phone.post_form("/start/time", &wrong).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text.contains("SG-SES-032"), "{}", refused.text);
+    let right = [
+        ("csrf", csrf.as_str()),
+        ("language", "en"),
+        ("zone", "Asia/Taipei"),
+    ];
+    let answer = phone.post_form("/start/time", &right).await;
+    assert_eq!(answer.location(), "/start/cameras");
+    let all = [("csrf", csrf.as_str()), ("all", "yes")];
+    let answer = phone.post_form("/start/cameras", &all).await;
+    assert_eq!(answer.location(), "/start/license");
+    // Without a license nothing is given yet.
+    assert!(
+        world
+            .fake
+            .cameras
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|it| !it.assigned)
+    );
+
+    // Another device: signing in leads on, and the home page says so.
+    let mut desk = Client::new(world.router());
+    let page = desk.get("/sign-in").await;
+    let csrf = page.csrf();
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("name", "owner"),
+        ("password", PASSWORD),
+    ];
+    let answer = desk.post_form("/sign-in", &fields).await;
+    assert_eq!(answer.location(), "/start/license");
+    assert!(
+        desk.get("/")
+            .await
+            .text
+            .contains("The set-up of this box is not over.")
+    );
+
+    let csrf = desk.get("/start/license").await.csrf();
+    let checked = desk.post_file("/start/license/check", &csrf, b"abc").await;
+    assert!(
+        checked.text.contains("Use this license?"),
+        "{}",
+        checked.text
+    );
+    let confirm = [("csrf", csrf.as_str()), ("document", "YWJj")];
+    let answer = desk.post_form("/license/import", &confirm).await;
+    assert_eq!(answer.location(), "/start/done");
+    assert!(
+        world
+            .fake
+            .cameras
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|it| it.assigned)
+    );
+    let done = desk.get("/start/done").await;
+    assert!(
+        done.text.contains("Recording 2 of 2 cameras"),
+        "{}",
+        done.text
+    );
+    let over = [("csrf", csrf.as_str())];
+    assert_eq!(desk.post_form("/start/done", &over).await.location(), "/");
+    assert!(!desk.get("/").await.text.contains("set-up of this box"));
+    // Dates are in the zone that was chosen.
+    assert!(
+        desk.get("/account").await.text.contains(" CST"),
+        "China standard time"
+    );
+}
+
+#[tokio::test]
+async fn every_step_of_the_first_start_can_be_left_out() {
+    let world = World::set_up();
+    world.fake.owner.start.lock().unwrap().is_open = true;
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    let csrf = browser.get("/start/cameras").await.csrf();
+    let none = [("csrf", csrf.as_str())];
+    let answer = browser.post_form("/start/cameras", &none).await;
+    assert_eq!(answer.location(), "/start/time");
+    browser.post_form("/start/license", &none).await;
+    assert!(
+        world
+            .fake
+            .cameras
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|it| !it.assigned)
+    );
+    assert_eq!(browser.get("/start").await.location(), "/start/time");
+    browser.post_form("/start/done", &none).await;
+    assert!(!world.fake.owner.start.lock().unwrap().is_open);
+}
+
+#[tokio::test]
+async fn the_license_page_counts_what_was_bought_and_says_where_a_return_is() {
+    let world = World::set_up();
+    let mut browser = Client::new(world.router());
+    browser.sign_in().await;
+    *world.fake.license.lock().unwrap() = fakes::licensed(1);
+    let page = browser.get("/license").await;
+    for text in [
+        "Purchased",
+        "Used, own brand",
+        "Used, other brand",
+        "0 of 0 used",
+        "Failover",
+        "LAB-0001/L-2041/1",
+        "000b9c2f1d77",
+        "<svg class=\"qr\"",
+        "Nothing was imported or requested yet.",
+        "How a return goes",
+    ] {
+        assert!(page.text.contains(text), "{text} is missing: {}", page.text);
+    }
+    let proof = sealgate_web::rooms::LicenseEventView {
+        utc_ms: fakes::NOW_UTC_MS,
+        kind: sealgate_web::rooms::LicenseEventKind::Proof,
+        license_id: Some("L-2041".into()),
+        revision: Some(2),
+        places: Some(32),
+    };
+    world.fake.owner.history.lock().unwrap().push(proof);
+    let page = browser.get("/license").await;
+    assert!(page.text.contains("Return file made"), "{}", page.text);
+    assert!(
+        page.text.contains("must confirm the credit"),
+        "{}",
+        page.text
+    );
+    let states = browser.get("/license/states").await;
+    for entry in sealgate_words::catalog::sta::ENTRIES {
+        assert!(states.text.contains(entry.code), "{}", entry.code);
+    }
+    assert_eq!(states.text.matches(">Now<").count(), 1);
 }

@@ -4,6 +4,7 @@
 // 2. On pages that ask for it, the parts named by data-part are fetched again every few
 //    seconds, or when the page's event stream says so, without losing focus, and a line says
 //    so when they grow stale.
+// 3. A time zone is proposed.
 
 const busy = (form, on) => {
   for (const button of form.querySelectorAll("button")) {
@@ -31,6 +32,13 @@ window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   for (const form of document.forms) { delete form.dataset.sent; busy(form, false); }
 });
+
+// Where nobody chose a time zone yet, the browser's own is proposed.
+for (const list of document.querySelectorAll("[data-guess-zone] select")) {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const here = [...list.options].find((option) => option.value === timeZone);
+  if (here) here.selected = true;
+}
 
 const main = document.querySelector("main[data-refresh]");
 

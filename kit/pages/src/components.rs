@@ -20,7 +20,8 @@ pub enum Tone {
 }
 
 impl Tone {
-    pub(crate) fn class(self) -> &'static str {
+    /// Its class in the style sheet.
+    pub fn class(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Warn => "warn",

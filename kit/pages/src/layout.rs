@@ -54,6 +54,8 @@ pub struct Layout<'a> {
     pub narrow: bool,
     /// Seconds after which the script refreshes the page's parts; none for pages that stay.
     pub refresh_s: Option<u32>,
+    /// What the page is for, behind the word Help; none for pages without.
+    pub help: Option<&'a str>,
     /// One line below everything, for example version and serial number.
     pub footer: &'a str,
 }
@@ -80,6 +82,9 @@ impl Layout<'_> {
                     main id="main" class=[self.narrow.then_some("narrow")] data-refresh=[self.refresh_s] {
                         h1 { (self.title) }
                         @if let Some(lead) = lead { div class="lead" { (lead) } }
+                        @if let Some(help) = self.help {
+                            details class="help" { summary { "Help" } p { (help) } }
+                        }
                         p class="stale" data-stale hidden { (icon(Icon::Warn)) span {} }
                         (body)
                     }
@@ -166,6 +171,7 @@ mod tests {
             scripts: &[],
             narrow: false,
             refresh_s: Some(5),
+            help: Some("What <cameras> are."),
             footer: "Version 1",
         }
     }
@@ -188,5 +194,6 @@ mod tests {
         assert_eq!(text.matches("<h1>").count(), 1);
         assert_eq!(text.matches("aria-current=\"page\"").count(), 1);
         assert!(text.contains("&lt;b&gt;NVR"));
+        assert!(text.contains("<summary>Help</summary><p>What &lt;cameras&gt; are.</p>"));
     }
 }

@@ -76,6 +76,33 @@ impl BoxApi {
         Ok(())
     }
 
+    /// The session's token, once signed in.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// `POST` of this JSON; the answer's.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let what = format!("POST {path}");
+        let request = self.request(Method::POST, path).json(body);
+        self.send(request, &what).await?.success(&what)
+    }
+
+    /// `PUT` of this JSON.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<()> {
+        let what = format!("PUT {path}");
+        let request = self.request(Method::PUT, path).json(body);
+        let answer = self.send(request, &what).await?;
+        anyhow::ensure!(answer.status.is_success(), "{what}: {:?}", answer.code());
+        Ok(())
+    }
+
     /// `POST setup`: sets the first password.
     ///
     /// # Errors

@@ -150,6 +150,7 @@ impl BoxLicenses {
             license_id: payload.license_id.clone(),
             revision: payload.revision,
             names: payload.names.clone(),
+            binding: payload.binding.clone(),
             validity: payload.validity,
             before: self.in_force.clone(),
             after: payload.entitlements.clone(),

@@ -15,7 +15,7 @@ use sealgate_license::{
     clock::TpmMoment,
     dsse::DocumentError,
     entitlements::Entitlements,
-    license_document::{Names, SignedLicense, Validity, VerifiedLicense},
+    license_document::{Binding, Names, SignedLicense, Validity, VerifiedLicense},
     vendor::{RevocationListError, VerifyError},
 };
 use sealgate_tpm::{Tpm, TpmError, TpmErrorKind};
@@ -36,6 +36,8 @@ pub struct ImportReport {
     pub revision: u32,
     /// For whom it was made.
     pub names: Names,
+    /// What it is bound to.
+    pub binding: Binding,
     /// When it may be used.
     pub validity: Validity,
     /// What the license in use allowed; `None` if there was none.
@@ -170,6 +172,7 @@ impl LicenseBox {
             license_id: payload.license_id.clone(),
             revision: payload.revision,
             names: payload.names.clone(),
+            binding: payload.binding.clone(),
             validity: payload.validity,
             before: self.active_entitlements(),
             after: payload.entitlements.clone(),

@@ -109,6 +109,7 @@ impl LicenseBox {
             state: LicenseState::NoTpm,
             bound: None,
             counter: None,
+            ak_fingerprint: None,
             tpm: None,
             tpm_problem: None,
             keep_last_decision: false,
@@ -142,6 +143,9 @@ impl LicenseBox {
         outcome.tpm = Some(tpm.facts().clone());
         tpm.provision()?;
         outcome.counter = Some(tpm.counter()?);
+        // Only shown: what is wrong with it is met again where it matters.
+        let ak = attestation_key(&mut tpm).ok();
+        outcome.ak_fingerprint = ak.map(|ak| ak.name().to_string());
         if self.roll_forward(&mut tpm)? {
             outcome.counter = Some(tpm.counter()?);
         }
@@ -364,7 +368,7 @@ impl LicenseBox {
 }
 
 /// Whether something else than the folder above is mounted here.
-fn is_mount_point(folder: &Path) -> bool {
+pub(crate) fn is_mount_point(folder: &Path) -> bool {
     let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev());
     match (device(folder), device(&folder.join(".."))) {
         (Ok(here), Ok(above)) => here != above,

@@ -30,6 +30,7 @@ pub use budget::{Patience, TransientBudget};
 pub use dongle_watch::{DONGLE_COUNTDOWN, DongleStanding};
 pub use files::LicenseFiles;
 pub use import::{ImportError, ImportReport};
+pub(crate) use license_box::is_mount_point;
 pub use license_box::{BoxNames, LicenseBox};
 pub use outcome::CheckOutcome;
 pub use request::RequestError;

@@ -18,6 +18,8 @@ pub struct CheckOutcome {
     pub bound: Option<BoundLicense>,
     /// The license counter, if it could be read.
     pub counter: Option<u64>,
+    /// The Name of the attestation key (TPM 2.0 Part 1, 16), hex, if the TPM gave one.
+    pub ak_fingerprint: Option<String>,
     /// Who made the TPM, if one answered.
     pub tpm: Option<TpmFacts>,
     /// What was wrong with the TPM, if that is what stood in the way.

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sealgate_base::Clock;
 use sealgate_camera::CameraId;
-use sealgate_gate::{Assignment, Replacement, holders, places_of};
+use sealgate_gate::{Assignment, Pool, Pools, Replacement, holders, places_of};
 use sealgate_license::binding::BoundLicense;
-use sealgate_license::license_document::{Binding, SignedLicense};
+use sealgate_license::entitlements::{Entitlements, kind};
+use sealgate_license::license_document::{Binding, SignedLicense, Validity};
 use sealgate_license::state::LicenseState;
-use sealgate_store::{AuditEntry, Store};
+use sealgate_store::{AuditEntry, LicenseEvent, Store};
 use sealgate_web::internal_fault;
 use sealgate_web::rooms::{
-    BoxIdentity, FileDownload, ImportView, LicenseRoom, LicenseView, Places, TpmView,
+    Allowance, BoxIdentity, FileDownload, ImportView, LicenseBinding, LicenseEventKind,
+    LicenseEventView, LicenseRoom, LicenseView, Places, PoolView, PoolsView, TpmView,
 };
 use sealgate_words::Problem;
 
@@ -24,6 +26,11 @@ use crate::license::{
 use crate::license_desk::{LicenseDesk, Standing};
 use crate::replacements::Replacements;
 use crate::rooms::{blocking, entry};
+
+/// As many lines of the history as a page shows.
+const HISTORY: u32 = 100;
+/// A smaller license is in force, and no request proves that yet.
+const RETURN_UNPROVEN: &str = "SG-STA-010";
 
 /// The license, its import and its request.
 pub struct License {
@@ -69,11 +76,18 @@ impl License {
             server: bound.map(|bound| bound.names().server.clone()),
             project: bound.map(|bound| bound.names().project.clone()),
             distributor: bound.map(|bound| bound.names().distributor.clone()),
+            binding: bound.and_then(|bound| binding_view(&bound.verified().payload().binding)),
+            ends_utc_ms: bound.and_then(|bound| end(bound.verified().payload().validity)),
             places: Places {
                 used,
                 total,
                 free: total - used,
             },
+            pools: match bound {
+                Some(_) => pools_view(places.pools),
+                None => PoolsView::default(),
+            },
+            allowances: bound.map_or_else(Vec::new, |bound| allowances(bound.entitlements())),
             tpm: tpm_view(standing.outcome.as_ref()),
             notices: notices(standing),
         }
@@ -144,7 +158,77 @@ impl License {
     }
 }
 
-fn state_of(standing: &Standing) -> Problem {
+fn binding_view(binding: &Binding) -> Option<LicenseBinding> {
+    match binding {
+        Binding::Tpm(_) => Some(LicenseBinding::Tpm),
+        Binding::Dongle(_) => Some(LicenseBinding::Dongle),
+        Binding::Mac => Some(LicenseBinding::Mac),
+        Binding::Other { .. } => None,
+    }
+}
+
+fn end(validity: Validity) -> Option<i64> {
+    validity.not_after.map(|end| end.as_millisecond())
+}
+
+fn pools_view(pools: Pools) -> PoolsView {
+    let view = |pool: Pool| PoolView {
+        total: pool.total,
+        used: pool.used,
+    };
+    PoolsView {
+        camera: view(pools.camera),
+        other_brand: view(pools.other_brand),
+        other_brand_free: view(pools.other_brand_free),
+        listed: view(pools.listed),
+    }
+}
+
+/// What is bought; which camera holds what is decided once it is in force.
+fn promised_pools(after: &Entitlements) -> PoolsView {
+    let of = |total| PoolView { total, used: 0 };
+    PoolsView {
+        camera: of(after.count(kind::CAMERA)),
+        other_brand: of(after.count(kind::OTHER_BRAND)),
+        other_brand_free: of(after.count(kind::OTHER_BRAND_FREE)),
+        listed: of(u32::try_from(after.mac_list.len()).unwrap_or(u32::MAX)),
+    }
+}
+
+/// What a license counts besides camera places, in the order of display, then its packages.
+fn allowances(entitlements: &Entitlements) -> Vec<Allowance> {
+    const PLACES: [&str; 3] = [kind::CAMERA, kind::OTHER_BRAND, kind::OTHER_BRAND_FREE];
+    let order = |it: &str| kind::KNOWN.iter().position(|(known, _)| *known == it);
+    let mut counted: Vec<(&String, u32)> = entitlements
+        .counts
+        .iter()
+        .filter(|(it, count)| !PLACES.contains(&it.as_str()) && **count > 0)
+        .map(|(it, count)| (it, *count))
+        .collect();
+    counted.sort_by_key(|(it, _)| order(it).unwrap_or(usize::MAX));
+    let counted = counted.into_iter().map(|(it, count)| Allowance {
+        kind: it.clone(),
+        label: kind::label(it).to_owned(),
+        count,
+    });
+    let packages = entitlements.packages.iter().map(|name| Allowance {
+        kind: "package".to_owned(),
+        label: format!("Package {name}"),
+        count: 1,
+    });
+    counted.chain(packages).collect()
+}
+
+fn kind_of(word: &str) -> Option<LicenseEventKind> {
+    match word {
+        "import" => Some(LicenseEventKind::Import),
+        "request" => Some(LicenseEventKind::Request),
+        "proof" => Some(LicenseEventKind::Proof),
+        _ => None,
+    }
+}
+
+pub(crate) fn state_of(standing: &Standing) -> Problem {
     if let Some(missing) = standing.dongle.as_ref()
         && let Some(LicenseState::DongleMissing) = standing.outcome.as_ref().map(|it| &it.state)
         && let Some(problem) = missing.countdown_problem()
@@ -163,7 +247,7 @@ fn notices(standing: &Standing) -> Vec<Problem> {
     notices.map(state_problem).collect()
 }
 
-fn tpm_view(outcome: Option<&CheckOutcome>) -> TpmView {
+pub(crate) fn tpm_view(outcome: Option<&CheckOutcome>) -> TpmView {
     let Some(outcome) = outcome else {
         return TpmView::default();
     };
@@ -177,6 +261,7 @@ fn tpm_view(outcome: Option<&CheckOutcome>) -> TpmView {
             .as_ref()
             .and_then(|bound| bound.tpm())
             .map(|tpm| tpm.binding().ek_name.to_string()),
+        ak_fingerprint: outcome.ak_fingerprint.clone(),
         problem: outcome.tpm_problem.map(tpm_problem),
     }
 }
@@ -187,7 +272,26 @@ impl LicenseRoom for License {
         self.view(&self.desk.standing())
     }
 
+    async fn history(&self) -> Result<Vec<LicenseEventView>, Problem> {
+        let store = Arc::clone(&self.store);
+        let events = blocking("read the license's history", move || {
+            store.license_events(HISTORY)
+        })
+        .await?;
+        let view = |event: LicenseEvent| {
+            Some(LicenseEventView {
+                utc_ms: event.utc_ms,
+                kind: kind_of(&event.kind)?,
+                license_id: event.license_id,
+                revision: event.revision,
+                places: event.places,
+            })
+        };
+        Ok(events.into_iter().filter_map(view).collect())
+    }
+
     async fn export_request(&self) -> Result<FileDownload, Problem> {
+        let before = self.status().await;
         let places = self.cameras.picture().decisions.places;
         let wanted = places.total.max(places.used.saturating_add(places.waiting));
         let request = self
@@ -203,6 +307,10 @@ impl LicenseRoom for License {
                 entry(error.code(), &[])
             })?;
         self.audit("license.request", None, None).await?;
+        let proves = before.state.code == RETURN_UNPROVEN
+            || before.notices.iter().any(|it| it.code == RETURN_UNPROVEN);
+        self.remember(if proves { "proof" } else { "request" }, &before)
+            .await?;
         Ok(FileDownload {
             file_name: format!("{}.req", self.identity.name),
             content_type: "application/vnd.sealgate.request.v1+json",
@@ -233,7 +341,18 @@ impl LicenseRoom for License {
             self.audit("license.import", Some(report.license_id.clone()), None)
                 .await?;
             self.cameras.decide_again().await;
-            self.status().await
+            let after = self.status().await;
+            let imported = LicenseView {
+                license_id: Some(report.license_id.clone()),
+                revision: Some(report.revision),
+                places: Places {
+                    total: places_of(&report.after),
+                    ..after.places
+                },
+                ..after.clone()
+            };
+            self.remember("import", &imported).await?;
+            after
         };
         Ok(ImportView {
             dry_run,
@@ -275,6 +394,22 @@ impl LicenseRoom for License {
 }
 
 impl License {
+    /// Writes the license's history.
+    async fn remember(&self, kind: &'static str, license: &LicenseView) -> Result<(), Problem> {
+        let event = LicenseEvent {
+            utc_ms: self.clock.utc_ms(),
+            kind: kind.to_owned(),
+            license_id: license.license_id.clone(),
+            revision: license.revision,
+            places: license.license_id.as_ref().map(|_| license.places.total),
+        };
+        let store = Arc::clone(&self.store);
+        blocking("keep the license's history", move || {
+            store.add_license_event(&event)
+        })
+        .await
+    }
+
     /// The license page as it would read after the import.
     fn promised(&self, before: &LicenseView, report: &ImportReport) -> LicenseView {
         if !report.takes_effect {
@@ -295,11 +430,15 @@ impl License {
             server: Some(report.names.server.clone()),
             project: Some(report.names.project.clone()),
             distributor: Some(report.names.distributor.clone()),
+            binding: binding_view(&report.binding),
+            ends_utc_ms: end(report.validity),
             places: Places {
                 used,
                 total,
                 free: total - used,
             },
+            pools: promised_pools(&report.after),
+            allowances: allowances(&report.after),
             tpm: TpmView {
                 counter: before.tpm.counter.map(|_| report.counter_after),
                 ..before.tpm.clone()

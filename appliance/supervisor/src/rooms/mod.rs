@@ -8,10 +8,11 @@ mod cameras;
 mod clips;
 mod details;
 mod gate;
-mod license;
+pub(crate) mod license;
 mod pending;
 mod people;
 mod replace;
+pub(crate) mod settings;
 mod steering;
 mod streams;
 mod video;
@@ -23,6 +24,7 @@ pub use gate::Gate;
 pub use license::License;
 pub use pending::Pending;
 pub use people::People;
+pub use settings::Settings;
 pub use steering::Steerer;
 pub use video::Video;
 
@@ -30,14 +32,14 @@ use sealgate_web::internal_fault;
 use sealgate_words::{Problem, catalog};
 
 /// A catalog entry, filled in.
-fn entry(code: &str, values: &[(&str, &str)]) -> Problem {
+pub(crate) fn entry(code: &str, values: &[(&str, &str)]) -> Problem {
     catalog::find(code)
         .expect("codes of the box stand in the catalog: a test walks them")
         .problem(values)
 }
 
 /// Runs store and password work where it may block; a failure is the box's own fault.
-async fn blocking<T, E>(
+pub(crate) async fn blocking<T, E>(
     operation: &'static str,
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Problem>

@@ -104,7 +104,8 @@ async fn state(app: &App) -> String {
         storage.disks.into_iter().map(state).collect::<Vec<_>>()
     });
     let in_force = rooms.gate.counters().await.map(|gate| gate.in_force);
-    let state = (license, cameras, disks.ok(), in_force.ok());
+    let alarms = rooms.alarms.list().await.ok();
+    let state = (license, cameras, disks.ok(), in_force.ok(), alarms);
     // Only compared: what can't be written so is equal to itself.
     serde_json::to_string(&state).unwrap_or_default()
 }
@@ -158,7 +159,8 @@ pub(crate) async fn open(
     };
     let events = stream::unfold(stream, |mut stream| async {
         let name = stream.next().await?;
-        let event = Event::default().event(name).data("");
+        // Browsers drop an event without data (HTML, 9.2.6).
+        let event = Event::default().event(name).data(name);
         Some((Ok::<_, Infallible>(event), stream))
     });
     Ok(Sse::new(events).into_response())

@@ -12,13 +12,30 @@ use super::ApiResult;
 use crate::body;
 use crate::download::download;
 use crate::errors::{ProblemSchema, unreadable};
-use crate::rooms::{ImportView, LicenseRoom, LicenseView};
+use crate::rooms::{ImportView, LicenseEventView, LicenseRoom, LicenseView};
 
 /// The license in use, the places on it, and the TPM.
 #[utoipa::path(get, path = "/api/v1/license", tag = "license", security(("session" = [])),
     responses((status = 200, body = LicenseView), (status = 401, body = ProblemSchema)))]
 pub(crate) async fn show(State(license): State<Arc<dyn LicenseRoom>>) -> Json<LicenseView> {
     Json(license.status().await)
+}
+
+/// What became of licenses on this box.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct LicenseHistory {
+    /// The newest first.
+    events: Vec<LicenseEventView>,
+}
+
+/// Imports and requests of this box.
+#[utoipa::path(get, path = "/api/v1/license/history", tag = "license", security(("session" = [])),
+    responses((status = 200, body = LicenseHistory), (status = 401, body = ProblemSchema)))]
+pub(crate) async fn history(
+    State(license): State<Arc<dyn LicenseRoom>>,
+) -> ApiResult<Json<LicenseHistory>> {
+    let events = license.history().await?;
+    Ok(Json(LicenseHistory { events }))
 }
 
 /// Makes a request file for the distributor.

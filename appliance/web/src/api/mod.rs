@@ -9,6 +9,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use crate::errors::{ApiProblem, missing};
 
 pub(crate) mod adding;
+pub(crate) mod alarms;
 pub(crate) mod cameras;
 pub(crate) mod channels;
 pub(crate) mod clips;
@@ -45,6 +46,9 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
         sessions::begin,
         sessions::end,
         license::show,
+        license::history,
+        alarms::list,
+        alarms::acknowledge,
         license::request,
         license::import,
         license::confirm_clock,

@@ -31,7 +31,7 @@ pub(crate) async fn show(page: Page) -> PageResult {
         .collect();
     Ok(page.show(View {
         title: "What was done",
-        current: "/users",
+        current: "/settings",
         lead: Some(html! { "The newest " (SHOWN) " entries. The list is only ever added to." }),
         body: panel(
             "Entries",

@@ -1,7 +1,7 @@
 //! The frame of the box's pages, and the forms that come from them.
 
 use axum::Form;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::app::App;
 use crate::body;
 use crate::errors::{add_headers, problem, status, unreadable};
+use crate::help::{self, Help};
 use crate::rooms::Right;
 use crate::session::{SignedIn, Visitor};
 
@@ -54,9 +55,9 @@ const NAV: &[(Right, NavItem)] = &[
     (
         Right::Manage,
         NavItem {
-            href: "/users",
-            label: "Users",
-            icon: Icon::Person,
+            href: "/settings",
+            label: "Settings",
+            icon: Icon::List,
         },
     ),
 ];
@@ -66,6 +67,7 @@ pub(crate) struct Page {
     pub(crate) app: App,
     visitor: Option<Visitor>,
     nav: Vec<NavItem>,
+    help: Option<&'static Help>,
     footer: String,
 }
 
@@ -138,8 +140,15 @@ impl Page {
             app: app.clone(),
             visitor,
             nav,
+            help: None,
             footer,
         }
+    }
+
+    /// With the help of the page that was asked for.
+    fn at(mut self, path: Option<&MatchedPath>) -> Self {
+        self.help = path.and_then(|path| help::of(path.as_str()));
+        self
     }
 
     /// Whether whoever asks may do this; what they may not isn't offered.
@@ -221,6 +230,7 @@ impl Page {
             scripts: view.scripts,
             narrow: view.narrow,
             refresh_s: view.refresh_s,
+            help: self.help.map(|help| help.text),
             footer: &self.footer,
         }
     }
@@ -243,7 +253,8 @@ impl FromRequestParts<App> for Page {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        Ok(Self::new(app, parts.extensions.get().cloned()))
+        let extensions = &parts.extensions;
+        Ok(Self::new(app, extensions.get().cloned()).at(extensions.get()))
     }
 }
 
@@ -279,7 +290,8 @@ impl<T: PostedForm> FromRequest<App> for Posted<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
-        let page = Page::new(app, request.extensions().get().cloned());
+        let extensions = request.extensions();
+        let page = Page::new(app, extensions.get().cloned()).at(extensions.get());
         let peer = crate::guard::peer(request.extensions());
         let read = async {
             let (head, body) = request.into_parts();

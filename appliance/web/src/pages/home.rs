@@ -3,23 +3,30 @@
 use axum::response::Response;
 use sealgate_pages::{
     Button, Cell, Icon, Markup, Meter, Table, Tone, button_link, empty_state, event_stream, html,
-    icon, meter, panel, pill, problem_panel, table,
+    icon, meter, notice, panel, pill, problem_panel, table,
 };
 use sealgate_words::Problem;
 
+use super::alarms;
 use super::forecast::forecast;
 use super::frame::{Page, View};
 use super::words::{
     bytes, camera_name, count, license_tone, reason, recording_pill, recording_words, state_pill,
 };
 use crate::api::status::CameraTotals;
-use crate::rooms::{CameraState, CameraView, LicenseView, RecordingView, StorageView};
+use crate::rooms::{CameraState, CameraView, LicenseView, RecordingView, Right, StorageView};
 
 /// How often the script refreshes the page, seconds.
 const REFRESH_S: u32 = 5;
 
 /// The newest recordings, from which the rate of recording is taken.
 const RATE_FROM: u32 = 200;
+
+const NO_LICENSE: &str = "SG-STA-007";
+const REQUEST_MADE: &str = "SG-STA-008";
+const RETURN_UNPROVEN: &str = "SG-STA-010";
+const RETURNED: &str = "SG-STA-011";
+const CLOCK_UNSURE: &str = "SG-STA-018";
 
 /// `GET /`
 pub(crate) async fn show(page: Page) -> Response {
@@ -29,6 +36,7 @@ pub(crate) async fn show(page: Page) -> Response {
     let storage = rooms.recordings.status().await;
     let newest = rooms.recordings.list(None, RATE_FROM).await;
     let gate = rooms.gate.counters().await;
+    let alarms = rooms.alarms.list().await;
     let totals = CameraTotals::of(cameras.as_deref().unwrap_or_default());
     let tone = license_tone(&license);
     let title = if totals.admitted == 0 {
@@ -47,10 +55,9 @@ pub(crate) async fn show(page: Page) -> Response {
         body: html! {
             (event_stream("/api/v1/events"))
             div class="stack" data-part="state" {
-                @if tone != Tone::Ok {
-                    (problem_panel(&license.state, tone))
-                    p { (button_link("/license", Button::primary("Go to the license").with(Icon::License))) }
-                }
+                (first_start(&page))
+                (license_state(&license, tone))
+                (alarms::queue(&page, &alarms))
                 @match &gate {
                     Ok(gate) if !gate.in_force => (gate_open()),
                     Err(problem) => (problem_panel(problem, Tone::Bad)),
@@ -77,9 +84,41 @@ pub(crate) async fn show(page: Page) -> Response {
     })
 }
 
+/// The way on, as long as the set-up is not over.
+fn first_start(page: &Page) -> Markup {
+    let start = page.app.rooms.settings.first_start();
+    html! {
+        @if start.is_open && page.may(Right::Manage) {
+            (notice(Tone::Info, "The set-up of this box is not over.", html! {
+                p { "It goes on at the first step that is left." }
+                div class="actions" { (button_link("/start", Button::primary("Go on").with(Icon::Arrow))) }
+            }))
+        }
+    }
+}
+
+/// The state of the license in one sentence, with what comes next.
+fn license_state(license: &LicenseView, tone: Tone) -> Markup {
+    let next = match license.state.code.as_str() {
+        NO_LICENSE | RETURNED => "Get a license",
+        REQUEST_MADE => "Import the license",
+        RETURN_UNPROVEN => "Create the return file",
+        CLOCK_UNSURE => "Confirm the date",
+        _ => "Go to the license",
+    };
+    html! {
+        @if tone == Tone::Ok {
+            p class="row" { (pill(Tone::Ok, "License")) span { (license.state.cause) } a href="/license" { "License" } }
+        } @else {
+            (problem_panel(&license.state, tone))
+            p { (button_link("/license", Button::primary(next).with(Icon::License))) }
+        }
+    }
+}
+
 /// The gate is watched and mended by the supervisor; until then this is said aloud.
 fn gate_open() -> Markup {
-    sealgate_pages::notice(
+    notice(
         Tone::Bad,
         "The gate's rules are not in the kernel as they were written.",
         html! { p { "They are being put back. If this stays for a minute, restart the box; if it comes back, tell support." } },

@@ -1,15 +1,18 @@
-//! The license page: one sentence of state, the places, and the next step.
+//! The license page: one sentence of state, the next step, the places, the way back, and what
+//! tells this box from every other.
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::response::{IntoResponse, Redirect, Response};
 use sealgate_pages::{
-    Button, Fact, Field, FieldKind, Form, Icon, Markup, Meter, Tone, code_text, facts, field, form,
-    html, inline_form, meter, notice, panel, problem_panel,
+    Button, Fact, Field, FieldKind, Form, Icon, Markup, Tone, button_link, code_text, facts, field,
+    form, html, inline_form, notice, panel, problem_panel, qr_code,
 };
 use serde::Deserialize;
 
 use super::frame::{Empty, Page, PageResult, Posted, View};
+use super::license_places::places;
+use super::license_return::{history, returning};
 use super::words::{license_tone, shown_time};
 use crate::download::download;
 use crate::rooms::{LicenseView, Right, TpmView};
@@ -26,7 +29,6 @@ pub(crate) struct Done {
 
 /// `GET /license`
 pub(crate) async fn show(page: Page, query: Result<Query<Done>, QueryRejection>) -> Response {
-    let license = page.app.rooms.license.status().await;
     let done = query.map(|query| query.0.done).unwrap_or_default();
     let message = match done.as_str() {
         "imported" => Some(notice(
@@ -41,7 +43,7 @@ pub(crate) async fn show(page: Page, query: Result<Query<Done>, QueryRejection>)
         )),
         _ => None,
     };
-    page.show(view(&page, &license, message))
+    page.show(view(&page, message).await)
 }
 
 /// `POST /license/request`
@@ -50,10 +52,9 @@ pub(crate) async fn request(posted: Posted<Empty>) -> PageResult {
     match page.app.rooms.license.export_request().await {
         Ok(file) => Ok(download(file)),
         Err(problem) => {
-            let license = page.app.rooms.license.status().await;
             let message = Some(problem_panel(&problem, Tone::Bad));
             let status = crate::errors::status(&problem.code);
-            Ok(page.show_with(status, view(&page, &license, message)))
+            Ok(page.show_with(status, view(&page, message).await))
         }
     }
 }
@@ -64,16 +65,17 @@ pub(crate) async fn confirm_clock(posted: Posted<Empty>) -> PageResult {
     match page.app.rooms.license.confirm_clock().await {
         Ok(_) => Ok(Redirect::to("/license?done=clock").into_response()),
         Err(problem) => {
-            let license = page.app.rooms.license.status().await;
             let message = Some(problem_panel(&problem, Tone::Bad));
             let status = crate::errors::status(&problem.code);
-            Ok(page.show_with(status, view(&page, &license, message)))
+            Ok(page.show_with(status, view(&page, message).await))
         }
     }
 }
 
 /// The page; `message` says what was done just before, or why it was not.
-pub(crate) fn view<'a>(page: &Page, license: &LicenseView, message: Option<Markup>) -> View<'a> {
+pub(crate) async fn view<'a>(page: &Page, message: Option<Markup>) -> View<'a> {
+    let license = page.app.rooms.license.status().await;
+    let events = page.app.rooms.license.history().await;
     let csrf = page.csrf();
     let may = page.may(Right::License);
     View {
@@ -81,18 +83,59 @@ pub(crate) fn view<'a>(page: &Page, license: &LicenseView, message: Option<Marku
         current: "/license",
         body: html! {
             @if let Some(message) = message { (message) }
-            (problem_panel(&license.state, license_tone(license)))
+            (problem_panel(&license.state, license_tone(&license)))
             @if license.state.code == CLOCK_UNSURE && may { (clock(page, &csrf)) }
             @for notice in &license.notices { (problem_panel(notice, Tone::Warn)) }
             div class="columns" {
-                (panel("Get or change a license", None, html! {}, if may { steps(&csrf) } else { for_admins() }))
                 div class="stack" {
-                    (panel("What it allows", None, html! {}, allows(license)))
+                    (panel("Get or change a license", None, html! {}, if may { steps(&csrf) } else { for_admins() }))
+                    (returning(&license, events.as_deref().unwrap_or_default(), may.then_some(csrf.as_str())))
+                }
+                div class="stack" {
+                    (panel("Identity of this box", None, html! {}, identity(page, &license)))
                     (panel("TPM of this box", None, html! {}, tpm(&license.tpm)))
+                }
+            }
+            (places(&license))
+            (panel("History", None, html! {}, match &events {
+                Ok(events) => history(events),
+                Err(problem) => problem_panel(problem, Tone::Bad),
+            }))
+            div class="actions" {
+                (button_link("/license/states", Button::secondary("All states").with(Icon::List)))
+                @if page.may(Right::Manage) {
+                    (button_link("/support", Button::secondary("Diagnostics").with(Icon::Download)))
                 }
             }
         },
         ..View::default()
+    }
+}
+
+/// What to quote, and what a distributor scans.
+fn identity(page: &Page, license: &LicenseView) -> Markup {
+    let identity = &page.app.rooms.identity;
+    let fingerprint = license.tpm.ak_fingerprint.as_deref();
+    let scanned = fingerprint.and_then(|fingerprint| {
+        let text = format!("sealgate:{}:{fingerprint}", identity.serial);
+        qr_code(&text, "Serial number and fingerprint of this box, to scan")
+    });
+    let reference = match (&license.license_id, license.revision) {
+        (Some(id), Some(revision)) => format!("{}/{id}/{revision}", identity.serial),
+        _ => identity.serial.clone(),
+    };
+    html! {
+        (facts(&[
+            Fact { name: "Reference to quote", value: Some(code_text(&reference)) },
+            Fact { name: "Fingerprint", value: fingerprint.map(code_text) },
+        ]))
+        @match scanned {
+            Some(code) => {
+                (code)
+                p class="hint" { "Serial number and fingerprint. The fingerprint is of the TPM's attestation key: it says which box this is and lets nobody in." }
+            }
+            None => p class="muted" { "The TPM does not answer, so there is no fingerprint to show." },
+        }
     }
 }
 
@@ -164,25 +207,6 @@ fn steps(csrf: &str) -> Markup {
 
 fn text(value: Option<&String>) -> Option<Markup> {
     value.map(|value| html! { (value) })
-}
-
-fn allows(license: &LicenseView) -> Markup {
-    let places = license.places;
-    html! {
-        (meter(Meter {
-            label: "Camera places",
-            value: &format!("{} of {} used, {} free", places.used, places.total, places.free),
-            share: f64::from(places.used) / f64::from(places.total.max(1)),
-            tone: if license.ok { Tone::Ok } else { Tone::Idle },
-        }))
-        (facts(&[
-            Fact { name: "License", value: license.license_id.as_deref().map(code_text) },
-            Fact { name: "Revision", value: license.revision.map(|revision| html! { (revision) }) },
-            Fact { name: "Server", value: text(license.server.as_ref()) },
-            Fact { name: "Project", value: text(license.project.as_ref()) },
-            Fact { name: "Distributor", value: text(license.distributor.as_ref()) },
-        ]))
-    }
 }
 
 fn tpm(tpm: &TpmView) -> Markup {

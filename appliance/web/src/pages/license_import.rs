@@ -16,11 +16,12 @@ use serde::Deserialize;
 
 use super::frame::{Page, PageResult, Posted, PostedForm, View};
 use super::license;
-use super::words::camera_name;
+use super::start;
+use super::words::{camera_name, shown_time};
 use crate::app::App;
 use crate::body;
 use crate::errors::{status, unreadable};
-use crate::rooms::{CameraView, ImportView, LicenseView};
+use crate::rooms::{CameraView, ImportView, LicenseView, StartStep};
 
 /// `POST /license/check`: says what a file would change.
 pub(crate) async fn check(State(_): State<App>, page: Page, request: Request) -> PageResult {
@@ -56,6 +57,9 @@ pub(crate) struct ConfirmForm {
     #[serde(flatten)]
     others: BTreeMap<String, String>,
 }
+
+/// What is always shown of an import.
+const PLACES: &str = "Camera places";
 
 /// What a ticked box of a camera is called.
 const KEEP: &str = "keep-";
@@ -95,9 +99,16 @@ pub(crate) async fn import(posted: Posted<ConfirmForm>) -> PageResult {
         return Ok(refused(&page, &problem).await);
     }
     match page.app.rooms.license.import(&document, false).await {
+        Ok(_) if in_first_start(&page) => start::licensed(&page).await,
         Ok(_) => Ok(Redirect::to("/license?done=imported").into_response()),
         Err(problem) => Ok(refused(&page, &problem).await),
     }
+}
+
+/// Whether the first start waits for a license.
+fn in_first_start(page: &Page) -> bool {
+    let start = page.app.rooms.settings.first_start();
+    start.is_open && start.next() == Some(StartStep::License)
 }
 
 /// The license page again, with the reason above it.
@@ -105,12 +116,13 @@ async fn refused(page: &Page, problem: &Problem) -> Response {
     if problem.code == "SG-SES-007" {
         return page.problem(problem);
     }
-    let license = page.app.rooms.license.status().await;
     let message = Some(problem_panel(problem, Tone::Bad));
-    page.show_with(
-        status(&problem.code),
-        license::view(page, &license, message),
-    )
+    let view = if in_first_start(page) {
+        start::license_view(page, message).await
+    } else {
+        license::view(page, message).await
+    };
+    page.show_with(status(&problem.code), view)
 }
 
 /// The cameras that a choice is between; none if they can't be read: the import shows why.
@@ -130,6 +142,11 @@ fn confirm<'a>(
 ) -> View<'a> {
     let csrf = page.csrf();
     let stops = import.stops_recording.len();
+    let back = if in_first_start(page) {
+        "/start/license"
+    } else {
+        "/license"
+    };
     View {
         title: "Use this license?",
         current: "/license",
@@ -145,8 +162,9 @@ fn confirm<'a>(
                 ))
             }
             (panel("What changes", None, html! {}, html! {
-                (diff_table("License now and after the import", &rows(&import.before, &import.after)))
-                (confirm_form(&csrf, document, choice(import, assigned)))
+                (diff_table("What is another after the import than now", &changes(&import.before, &import.after)))
+                p class="muted" { "Everything else stays as it is." }
+                (confirm_form(&csrf, document, choice(import, assigned), back))
             }))
         },
         ..View::default()
@@ -161,7 +179,7 @@ fn choice(import: &ImportView, assigned: &[CameraView]) -> Markup {
     let places = import.after.places.total;
     html! {
         fieldset {
-            legend { "Which cameras stay?" }
+            legend { (import.before.places.total) " → " (places) " places: which cameras stay?" }
             p class="hint" {
                 "The license has " (places) " places. Of more than that, the ones that have "
                 "had a place longest stay; the others keep their settings and recordings."
@@ -177,7 +195,7 @@ fn choice(import: &ImportView, assigned: &[CameraView]) -> Markup {
     }
 }
 
-fn confirm_form(csrf: &str, document: &[u8], choice: Markup) -> Markup {
+fn confirm_form(csrf: &str, document: &[u8], choice: Markup, back: &str) -> Markup {
     html! { div class="choice" {
         (form(
             &Form {
@@ -192,8 +210,16 @@ fn confirm_form(csrf: &str, document: &[u8], choice: Markup) -> Markup {
                 (choice)
             },
         ))
-        (button_link("/license", Button::secondary("Discard")))
+        (button_link(back, Button::secondary("Discard")))
     } }
+}
+
+/// What changes, and the places even where they don't: on a phone the way to the button is
+/// short.
+fn changes(before: &LicenseView, after: &LicenseView) -> Vec<DiffRow<'static>> {
+    let mut rows = rows(before, after);
+    rows.retain(|row| row.before != row.after || row.name == PLACES);
+    rows
 }
 
 fn rows(before: &LicenseView, after: &LicenseView) -> Vec<DiffRow<'static>> {
@@ -208,8 +234,33 @@ fn rows(before: &LicenseView, after: &LicenseView) -> Vec<DiffRow<'static>> {
         row("Revision", &|license| {
             or_dash(&license.revision.map(|revision| revision.to_string()))
         }),
-        row("Camera places", &|license| license.places.total.to_string()),
+        row(PLACES, &|license| license.places.total.to_string()),
         row("Places used", &|license| license.places.used.to_string()),
+        row("Camera channels", &|license| {
+            license.pools.camera.total.to_string()
+        }),
+        row("Other-brand channels", &|license| {
+            let pools = license.pools;
+            format!(
+                "{} and {} free",
+                pools.other_brand.total, pools.other_brand_free.total
+            )
+        }),
+        row("Further", &|license| {
+            let each = license.allowances.iter();
+            let each = each.map(|it| format!("{} {}", it.label, it.count));
+            let all: Vec<String> = each.collect();
+            if all.is_empty() {
+                "–".to_owned()
+            } else {
+                all.join(", ")
+            }
+        }),
+        row("Ends", &|license| {
+            license
+                .ends_utc_ms
+                .map_or_else(|| "Never".to_owned(), shown_time)
+        }),
         row("Server", &|license| or_dash(&license.server)),
         row("Project", &|license| or_dash(&license.project)),
         row("Distributor", &|license| or_dash(&license.distributor)),

@@ -99,7 +99,7 @@ pub(crate) async fn show(
     let asked = query.map(|query| query.0).unwrap_or_default();
     let camera = camera_row(&page, &id).await?;
     let now = page.app.clock.utc_ms();
-    let day = Day::of(&asked.day, now, TimeZone::system())
+    let day = Day::of(&asked.day, now, super::words::zone())
         .ok_or_else(|| page.problem(&problem("SG-REC-008", &[])))?;
     let recordings = &page.app.rooms.recordings;
     let found = recordings

@@ -70,15 +70,19 @@ fn view<'a>(page: &Page, code: &str, errors: &[FieldError]) -> View<'a> {
     let csrf = page.csrf();
     let steps = [
         Step {
-            title: "Set the first password",
+            title: "Password",
             state: StepState::Current,
         },
         Step {
-            title: "Get a license",
+            title: "Language and time",
             state: StepState::Ahead,
         },
         Step {
-            title: "Choose cameras",
+            title: "Cameras",
+            state: StepState::Ahead,
+        },
+        Step {
+            title: "License",
             state: StepState::Ahead,
         },
     ];
@@ -113,6 +117,10 @@ fn view<'a>(page: &Page, code: &str, errors: &[FieldError]) -> View<'a> {
                         (new_password("Several words are easy to remember and hard to guess.", errors))
                     },
                 ))
+            }
+            details {
+                summary { "This box takes another one's place" }
+                p { "Set a password first. The step Cameras takes the camera list that the other box saved (Cameras, Save the list); the step License makes a request, with which your distributor moves its license here. Disks with recordings keep them." }
             }
         },
         ..View::default()

@@ -124,7 +124,12 @@ pub(crate) async fn sign_out(posted: Posted<Empty>) -> PageResult {
 }
 
 /// Begins a session in this browser and goes on.
+/// To the home page means: to the next step of a first start that is not over.
 pub(crate) async fn begin_for(page: &Page, peer: IpAddr, user: User, next: &str) -> PageResult {
+    let next = match next {
+        "/" => super::start::goes_on(&page.app, &user),
+        next => next,
+    };
     let (token, _) = page
         .app
         .begin_session(peer, user)

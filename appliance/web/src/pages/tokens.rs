@@ -144,7 +144,7 @@ async fn view<'a>(
     });
     Ok(View {
         title: "API tokens",
-        current: "/users",
+        current: "/settings",
         lead: Some(
             html! { "Programs send one as " code class="mono" { "Authorization: Bearer …" } ". A token asks in your name, and never does more than your role." },
         ),

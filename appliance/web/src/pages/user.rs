@@ -106,7 +106,7 @@ async fn answer(page: &Page, name: &str, problem: Option<Problem>) -> PageResult
     let code = problem.as_ref().map(|problem| status(&problem.code));
     let view = View {
         title: &user.name,
-        current: "/users",
+        current: "/settings",
         narrow: true,
         body: body(&user, &page.csrf(), problem.as_ref()),
         ..View::default()

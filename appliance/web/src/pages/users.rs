@@ -98,7 +98,7 @@ async fn view<'a>(
     );
     Ok(View {
         title: "Users",
-        current: "/users",
+        current: "/settings",
         body: html! {
             (error_summary(errors))
             (panel(

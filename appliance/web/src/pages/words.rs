@@ -1,5 +1,6 @@
 //! Figures and states in words.
 
+use jiff::tz::TimeZone;
 use sealgate_pages::{Icon, Markup, Tone, html, icon, pill};
 use sealgate_words::{Owner, Problem};
 
@@ -28,20 +29,38 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
-/// An absolute date that reads the same everywhere.
+tokio::task_local! {
+    /// The box's time zone while one request is answered: dates stand on most pages.
+    static ZONE: TimeZone;
+}
+
+/// Answers a request with dates in this time zone.
+pub(crate) async fn in_zone<T>(zone: TimeZone, answer: impl Future<Output = T>) -> T {
+    ZONE.scope(zone, answer).await
+}
+
+/// The box's time zone; UTC outside of a request.
+pub(crate) fn zone() -> TimeZone {
+    ZONE.try_with(Clone::clone).unwrap_or(TimeZone::UTC)
+}
+
+/// An absolute date in the box's time zone, which it names.
 pub(crate) fn shown_time(utc_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(utc_ms).map_or_else(
         |_| "no date at all".to_owned(),
-        |time| time.strftime("%-d %B %Y, %H:%M UTC").to_string(),
+        |time| {
+            let here = time.to_zoned_datetime(zone());
+            here.strftime("%-d %B %Y, %H:%M %Z").to_string()
+        },
     )
 }
 
-/// A time of the day in the box's own time zone.
+/// A time of the day in the box's time zone.
 pub(crate) fn clock_time(utc_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(utc_ms).map_or_else(
         |_| "no time at all".to_owned(),
         |time| {
-            let here = time.to_zoned_datetime(jiff::tz::TimeZone::system());
+            let here = time.to_zoned_datetime(zone());
             here.strftime("%H:%M").to_string()
         },
     )
@@ -132,8 +151,25 @@ pub(crate) fn reason(problem: &Problem) -> Markup {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn dates_are_in_the_time_zone_of_the_box() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let summer = 1_751_328_000_000;
+        let shown = async { [0, summer].map(|time| (shown_time(time), clock_time(time))) };
+        let shown = in_zone(berlin, shown).await;
+        let text = |long: &str, short: &str| (long.to_owned(), short.to_owned());
+        assert_eq!(
+            shown,
+            [
+                text("1 January 1970, 01:00 CET", "01:00"),
+                text("1 July 2025, 02:00 CEST", "02:00"),
+            ]
+        );
+    }
 
     #[test]
     fn three_figures_at_most() {

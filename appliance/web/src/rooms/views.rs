@@ -29,8 +29,16 @@ pub struct LicenseView {
     pub project: Option<String>,
     /// Who sold it.
     pub distributor: Option<String>,
+    /// What it is bound to.
+    pub binding: Option<LicenseBinding>,
+    /// When it ends, milliseconds since the Unix epoch; absent for one without an end.
+    pub ends_utc_ms: Option<i64>,
     /// Camera places.
     pub places: Places,
+    /// The same by what they were bought as.
+    pub pools: PoolsView,
+    /// What else it allows.
+    pub allowances: Vec<Allowance>,
     /// The TPM of this box.
     pub tpm: TpmView,
     /// What is also to be said; nothing of it closes a channel (`SG-STA-…`).
@@ -49,6 +57,52 @@ pub struct Places {
     pub free: u32,
 }
 
+/// What a license is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LicenseBinding {
+    /// The TPM of this box.
+    Tpm,
+    /// A dongle.
+    Dongle,
+    /// The cameras it lists.
+    Mac,
+}
+
+/// Camera places by what they were bought as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PoolsView {
+    /// Camera channels.
+    pub camera: PoolView,
+    /// Channels for other brands; the vendor's own cameras hold them once the camera channels
+    /// are used.
+    pub other_brand: PoolView,
+    /// Channels for other brands that come free.
+    pub other_brand_free: PoolView,
+    /// Cameras on the list of a MAC license.
+    pub listed: PoolView,
+}
+
+/// Places of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PoolView {
+    /// On the license.
+    pub total: u32,
+    /// Held by a camera.
+    pub used: u32,
+}
+
+/// What a license allows besides camera places.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Allowance {
+    /// As the license names it, for example `failover`.
+    pub kind: String,
+    /// As people name it.
+    pub label: String,
+    /// How many.
+    pub count: u32,
+}
+
 /// The TPM of this box, as far as it answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TpmView {
@@ -62,6 +116,9 @@ pub struct TpmView {
     pub counter: Option<u64>,
     /// SHA-256 of the endorsement key's public area, in hex.
     pub ek_fingerprint: Option<String>,
+    /// The attestation key's Name, in hex: what tells this TPM from every other, license or
+    /// not.
+    pub ak_fingerprint: Option<String>,
     /// Why it can't be used, if so (`SG-TPM-…`).
     #[schema(value_type = Option<ProblemSchema>)]
     pub problem: Option<Problem>,

@@ -21,8 +21,10 @@ use sealgate_words::{Owner, Problem, catalog};
 
 pub mod adding;
 pub mod client;
+mod owner;
 mod people;
 
+pub use owner::Owner as OwnersRoom;
 pub use people::People;
 
 pub const CODE: &str = "ABCD-EFGH";
@@ -38,6 +40,7 @@ pub fn problem(code: &str) -> Problem {
 
 pub struct FakeBox {
     pub people: People,
+    pub owner: OwnersRoom,
     pub license: Mutex<LicenseView>,
     pub import: Mutex<Result<LicenseView, Problem>>,
     pub imported: Mutex<Vec<(usize, bool)>>,
@@ -107,6 +110,8 @@ pub fn rooms(fake: &Arc<FakeBox>) -> Rooms {
         sessions: fake.clone(),
         users: fake.clone(),
         recovery: fake.clone(),
+        settings: fake.clone(),
+        alarms: fake.clone(),
         license: fake.clone(),
         cameras: fake.clone(),
         adding: fake.clone(),
@@ -176,7 +181,11 @@ pub fn unlicensed() -> LicenseView {
         server: None,
         project: None,
         distributor: None,
+        binding: None,
+        ends_utc_ms: None,
         places: Places::default(),
+        pools: PoolsView::default(),
+        allowances: Vec::new(),
         tpm: TpmView {
             present: true,
             manufacturer: Some("IBM".into()),
@@ -184,6 +193,9 @@ pub fn unlicensed() -> LicenseView {
             counter: Some(8),
             ek_fingerprint: Some(
                 "5d1cf0b7a9e2043318c6d27f90ab4e65718293a4b5c6d7e8f90112233445566a".into(),
+            ),
+            ak_fingerprint: Some(
+                "000b9c2f1d77e0a4b8c35561f2c8e0d9aa17b3f4465e2c8d901b7a6f5e4d3c2b1a09".into(),
             ),
             problem: None,
         },
@@ -207,11 +219,22 @@ pub fn licensed(used: u32) -> LicenseView {
         server: Some("NVR-0207".into()),
         project: Some("Harbour gate".into()),
         distributor: Some("Nordlicht Video GmbH".into()),
+        binding: Some(LicenseBinding::Tpm),
+        ends_utc_ms: None,
         places: Places {
             used,
             total: 1,
             free: 1 - used,
         },
+        pools: PoolsView {
+            camera: PoolView { total: 1, used },
+            ..PoolsView::default()
+        },
+        allowances: vec![Allowance {
+            kind: "failover".into(),
+            label: "Failover".into(),
+            count: 2,
+        }],
         tpm: TpmView {
             counter: Some(16),
             ..unlicensed().tpm
@@ -264,6 +287,7 @@ impl FakeBox {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             people: People::new(),
+            owner: OwnersRoom::default(),
             license: Mutex::new(unlicensed()),
             import: Mutex::new(Ok(licensed(0))),
             imported: Mutex::default(),
@@ -309,6 +333,10 @@ impl FakeBox {
 impl LicenseRoom for FakeBox {
     async fn status(&self) -> LicenseView {
         self.license.lock().unwrap().clone()
+    }
+
+    async fn history(&self) -> Result<Vec<LicenseEventView>, Problem> {
+        Ok(self.owner.history.lock().unwrap().clone())
     }
 
     async fn confirm_clock(&self) -> Result<LicenseView, Problem> {

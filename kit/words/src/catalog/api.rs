@@ -60,4 +60,25 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Close pages that nobody looks at, then load this one again.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-API-012",
+        cause: "{camera} is admitted, but nothing comes from it: {detail}.",
+        effect: "It is not recorded; the box tries again by itself. Other cameras are not affected.",
+        cure: "Check its power, its cable and its password.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-API-013",
+        cause: "The rules of the camera gate were not in the kernel as the box had written them.",
+        effect: "The box puts them back by itself; until then cameras may be cut off, and none gets in that should not.",
+        cure: "If this comes again, send support the diagnostics.",
+        owner: Owner::Support,
+    },
+    Entry {
+        code: "SG-API-014",
+        cause: "Disk {disk} is not used for recordings: {detail}.",
+        effect: "Recordings on it can not be watched. Cameras record to the other disks as long as there is one.",
+        cure: "Check the disk and its cable. A disk that fails again has to be replaced.",
+        owner: Owner::You,
+    },
 ];

@@ -151,4 +151,32 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Sign in again with name and password.",
         owner: Owner::You,
     },
+    Entry {
+        code: "SG-SES-032",
+        cause: "This box does not know the {what} {value}.",
+        effect: "The settings stay as they were; recording goes on as before.",
+        cure: "Choose one from the list.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-SES-033",
+        cause: "This recovery key does not open the data disk.",
+        effect: "The data stays locked, so no cameras record. The license is untouched.",
+        cure: "Compare the key with the one that was kept for this box, character by character, and type it again.",
+        owner: Owner::You,
+    },
+    Entry {
+        code: "SG-SES-034",
+        cause: "The data disk could not be tried: the part of the system that unlocks it does not answer.",
+        effect: "The data stays locked, so no cameras record. The license is untouched.",
+        cure: "Restart the box and try again. If it happens again, tell support this code.",
+        owner: Owner::Support,
+    },
+    Entry {
+        code: "SG-SES-035",
+        cause: "The data disk of this box is locked.",
+        effect: "No cameras record, and users, settings and recordings can not be read. The license is untouched.",
+        cure: "Open the page of this box, sign in with the set-up code that the box shows on its own screen, and type the recovery key.",
+        owner: Owner::You,
+    },
 ];

@@ -68,6 +68,7 @@ impl Frame<'_> {
             scripts: &[],
             narrow: self.narrow,
             refresh_s: None,
+            help: None,
             footer: FOOTER,
         }
     }
