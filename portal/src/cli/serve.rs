@@ -57,10 +57,13 @@ pub(super) fn run(serve: Serve) -> Result<(), CliError> {
         let router = web::router(desk, settings);
         println!("sealgate-portal ({flavour}) ready at http://{address}");
         std::io::stdout().flush().map_err(io("writing"))?;
-        axum::serve(listener, router)
-            .with_graceful_shutdown(asked_to_stop())
-            .await
-            .map_err(io("serving"))
+        axum::serve(
+            listener,
+            router.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(asked_to_stop())
+        .await
+        .map_err(io("serving"))
     })
 }
 

@@ -11,6 +11,7 @@
 
 pub mod memory;
 pub mod others;
+pub mod people;
 pub mod postgres;
 mod sql;
 pub mod sqlite;
@@ -18,10 +19,11 @@ mod types;
 
 use crate::rules::Counts;
 use others::OthersTx;
+use people::PeopleTx;
 pub use types::{
     AuditEntry, Balance, Distributor, DistributorId, EkRootEntry, FileId, LedgerEntry,
-    LedgerReason, LicenseFile, PasswordLink, Project, ProjectId, Role, Server, ServerId, Session,
-    TokenHash, Tpm, TpmId, TpmIdentity, User, UserId,
+    LedgerReason, LicenseFile, Origin, PasswordLink, Project, ProjectId, Role, Server, ServerId,
+    Session, TokenHash, TokenId, Tpm, TpmId, TpmIdentity, User, UserId,
 };
 
 /// Why the database did not do it.
@@ -242,5 +244,5 @@ pub trait LicensesTx {
 }
 
 /// One transaction.
-pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx {}
-impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx> Tx for T {}
+pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx + PeopleTx {}
+impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx + PeopleTx> Tx for T {}

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0002_terms_and_hardware.sql"),
     include_str!("0003_dongles_and_mac_lists.sql"),
     include_str!("0004_users_by_address.sql"),
+    include_str!("0005_people.sql"),
 ];
 
 /// How long a statement waits for another process (a backup, `roots add`).
