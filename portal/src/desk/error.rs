@@ -73,6 +73,8 @@ impl OpenError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Store(StoreError::NewerSchema { .. }) => "SG-POR-014",
+            Self::Store(StoreError::NotABackup) => "SG-POR-103",
+            Self::Store(StoreError::Taken { .. }) => "SG-POR-015",
             Self::NotInitialised { .. } | Self::AlreadyInitialised { .. } => "SG-POR-015",
             Self::OtherFlavour { .. } => "SG-POR-012",
             Self::Journal(JournalError::NotOurs { .. } | JournalError::Damaged { .. }) => {
@@ -147,6 +149,9 @@ pub enum DeskError {
     /// The code came too late, or without a password before.
     #[error("the second step took too long")]
     SecondStepOver,
+    /// The command line named a user that there is not.
+    #[error("there is no user with this address")]
+    NoSuchAddress,
     /// Not the password of who is signed in.
     #[error("this is not the present password")]
     WrongPresent,
@@ -330,6 +335,7 @@ impl DeskError {
             Self::NotAllowed => "SG-POR-017",
             Self::RoleLacks { .. } => "SG-POR-100",
             Self::LastAdmin => "SG-POR-101",
+            Self::NoSuchAddress => "SG-POR-105",
             Self::ScopeLacks => "SG-SES-030",
             Self::UnfitToken => "SG-SES-029",
             Self::WantsCode => "SG-SES-020",

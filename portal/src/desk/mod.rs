@@ -7,9 +7,11 @@
 mod accounts;
 mod attempts;
 mod audit;
+mod backup;
 mod books;
 mod chain;
 mod charge;
+mod demo;
 mod dongles;
 mod error;
 mod hardware;
@@ -44,8 +46,10 @@ use crate::store::postgres::PostgresAddress;
 use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserId, transact};
 
 pub use audit::{AuditLine, AuditQuery, MOST_AUDIT_LINES};
+pub use backup::{Restored, back_up, place_backup, restore_backup};
 pub use books::{Doer, HistoryLine, LedgerLine, MOST_LINES};
 pub use chain::{LedgerFault, LedgerVerdict, verify_ledger};
+pub use demo::{Demo, fill_demo};
 pub use dongles::{DongleOrder, add_dongle, parse_dongle_key};
 pub use error::{DeskError, OpenError};
 pub(crate) use error::{MAC_LABEL, kind_label, problem};
@@ -55,7 +59,10 @@ pub use licenses::ServerLicenses;
 pub use lost_journal::{JournalLost, restore_without_journal};
 pub use mac_licenses::MacOrder;
 pub use others::OtherIssuance;
-pub use people::{NewUser, UserChange, UserView};
+pub use people::{
+    NewUser, UserChange, UserView, add_user_by_command, change_user_by_command, list_users,
+    reset_user_by_command,
+};
 pub use projects::{ProjectView, ServerView};
 pub use roles::Right;
 pub use roots::{EkRootFile, add_ek_roots, list_ek_roots, set_self_declared};

@@ -10,7 +10,8 @@ use super::reach::Reach;
 use super::roles::Right;
 use super::{Actor, Desk, DeskError, PASSWORD_LINK_HOURS, origin};
 use crate::store::{
-    AuditEntry, DistributorId, PasswordLink, Role, StoreError, TokenHash, Tx, User, UserId,
+    AuditEntry, DistributorId, PasswordLink, Role, Store, StoreError, TokenHash, Tx, User, UserId,
+    transact,
 };
 
 /// A user as lists show it.
@@ -207,6 +208,79 @@ fn visible_user(tx: &mut dyn Tx, actor: &Actor, id: UserId) -> Result<User, Desk
         None => actor.role.is_staff(),
     });
     found.ok_or(DeskError::NotFound { what: "user" })
+}
+
+/// Everybody, for the command line.
+///
+/// # Errors
+/// The database failed.
+pub fn list_users(store: &dyn Store) -> Result<Vec<User>, StoreError> {
+    transact(store, |tx| tx.users())
+}
+
+/// Adds a user from the command line, for vendor staff or for the distributor of that name;
+/// returns the token of a one-time link.
+///
+/// # Errors
+/// The address is unfit or taken, there is no such distributor, or the role does not fit.
+pub fn add_user_by_command(
+    store: &dyn Store,
+    mut new: NewUser,
+    distributor_name: Option<&str>,
+    now: Timestamp,
+) -> Result<String, DeskError> {
+    let by = By { actor: None, now };
+    transact(store, |tx| {
+        if let Some(name) = distributor_name {
+            let all = tx.distributors()?;
+            let found = all.iter().find(|distributor| distributor.name == name);
+            let missing = DeskError::NotFound {
+                what: "distributor",
+            };
+            new.distributor = Some(found.ok_or(missing)?.id);
+        }
+        let (_, token) = by.add(tx, &new, &mut rand::rng())?;
+        Ok(token)
+    })
+}
+
+fn user_of_address(tx: &mut dyn Tx, email: &str) -> Result<User, DeskError> {
+    tx.user_by_email(email.trim())?
+        .ok_or(DeskError::NoSuchAddress)
+}
+
+/// Changes the user of that address from the command line.
+///
+/// # Errors
+/// There is none; the last vendor admin stays one.
+pub fn change_user_by_command(
+    store: &dyn Store,
+    email: &str,
+    change: &UserChange,
+    now: Timestamp,
+) -> Result<User, DeskError> {
+    let by = By { actor: None, now };
+    transact(store, |tx| {
+        let user = user_of_address(tx, email)?;
+        by.change(tx, &user, change)
+    })
+}
+
+/// Takes password, app and sessions of the user of that address away; returns the token of
+/// a one-time link.
+///
+/// # Errors
+/// There is none.
+pub fn reset_user_by_command(
+    store: &dyn Store,
+    email: &str,
+    now: Timestamp,
+) -> Result<String, DeskError> {
+    let by = By { actor: None, now };
+    transact(store, |tx| {
+        let user = user_of_address(tx, email)?;
+        Ok(by.reset(tx, &user, &mut rand::rng())?)
+    })
 }
 
 impl Desk {

@@ -55,6 +55,9 @@ pub enum StoreError {
         /// The newest schema this version knows.
         newest: i64,
     },
+    /// A file is no copy of a portal's database.
+    #[error("the file is no whole backup of a portal")]
+    NotABackup,
     /// A name that must be unique is taken.
     #[error("{what} exists already")]
     Taken {

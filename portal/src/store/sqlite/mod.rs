@@ -1,5 +1,7 @@
 //! One SQLite file in WAL mode.
 
+mod backup;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -11,6 +13,7 @@ use rusqlite::{Connection, ToSql, Transaction, TransactionBehavior, params_from_
 
 use super::sql::{self, Refused, SqlRow, SqlTx, Value};
 use super::{Store, StoreError, Tx, Verdict};
+pub use backup::{back_up, restore};
 
 /// One per schema version, in order. Never edited once released: forward only.
 const MIGRATIONS: &[&str] = &[
