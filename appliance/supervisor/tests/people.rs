@@ -13,7 +13,7 @@ use fakes::{CODE, PASSWORD, World};
 use sealgate_store::Store;
 use sealgate_supervisor::rooms::People;
 use sealgate_supervisor::setup_code::SetupCode;
-use sealgate_supervisor::totp;
+use sealgate_totp as totp;
 use serde_json::json;
 
 struct Bench {

@@ -11,14 +11,13 @@ use crate::desk::{Places, restore_backup, restore_without_journal, system_clock}
 /// Put a backup in the database's place, while no portal serves, and replay from the journal
 /// what was handed out since. With the journal in its place that is all.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
 pub(super) struct Restore {
     /// The backup; without one, the database that is there is taken.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// The journal is lost for good. What was handed out after the backup is forgotten: no
     /// box gets a credit until it has imported and proven three new licenses.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "from")]
     journal_lost: bool,
     #[command(flatten)]
     places: PlaceArgs,

@@ -4,6 +4,7 @@
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod others;
+mod people;
 mod postgres;
 
 use std::collections::BTreeSet;

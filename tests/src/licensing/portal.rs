@@ -88,7 +88,7 @@ impl Portal {
         initialise(&places, flavour, ADMIN, &first, now, &mut rng).unwrap();
         let desk = open(&places, &clock).unwrap();
         let FirstStep::Begun(session) = desk.sign_in(ADMIN, PASSWORD).unwrap() else {
-            panic!("the first admin has no authenticator app");
+            unreachable!("the first admin has no authenticator app");
         };
         let admin = session.actor;
         Self {

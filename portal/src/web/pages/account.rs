@@ -161,7 +161,7 @@ fn sessions_table(signed_in: &SignedIn, sessions: &[Session]) -> Markup {
 
 /// What a browser calls itself, in one word where it is one of the usual. Each names those
 /// whose pages it wants to be shown, so the order matters.
-fn browser_words(user_agent: &str) -> &str {
+pub(super) fn browser_words(user_agent: &str) -> &str {
     ["Edg", "Firefox", "Chrome", "Safari", "curl"]
         .into_iter()
         .find(|name| user_agent.contains(name))

@@ -9,6 +9,7 @@ use sealgate_pages::{
 };
 use serde_json::Value;
 
+use super::account::browser_words;
 use super::{AUDIT, Frame, date_words, problem_page};
 use crate::desk::{AuditLine, MOST_AUDIT_LINES};
 use crate::web::App;
@@ -112,15 +113,15 @@ fn entries(lines: &[AuditLine]) -> Markup {
         vec![
             Cell(html! { (date_words(entry.at_utc_ms.div_euclid(1000))) }),
             Cell(html! { (line.person.as_deref().unwrap_or("The portal")) }),
-            Cell(code_text(&entry.action)),
-            Cell(
-                html! { a href={ "/audit?object=" (url_encode(&entry.object)) } { (code_text(&entry.object)) } },
-            ),
+            Cell(html! {
+                (code_text(&entry.action)) br;
+                a href={ "/audit?object=" (url_encode(&entry.object)) } { (code_text(&short(&entry.object))) }
+            }),
             Cell(changes(&entry.detail)),
             Cell(html! {
                 (origin.address.as_deref().unwrap_or("–"))
                 @if let Some(user_agent) = &origin.user_agent {
-                    br; span class="muted" { (user_agent.chars().take(60).collect::<String>()) }
+                    br; span class="muted" { (browser_words(user_agent)) }
                 }
             }),
             Cell(html! {
@@ -132,9 +133,21 @@ fn entries(lines: &[AuditLine]) -> Markup {
     };
     table(&Table {
         caption: "What was done, newest first",
-        columns: &["When", "Who", "What", "With", "Change", "From", "Reference"],
+        columns: &["When", "Who", "What", "Change", "From", "Reference"],
         rows: lines.iter().map(row).collect(),
     })
+}
+
+/// The kind of an object and the beginning of its id: whole, it would fill the row. The link
+/// behind it has all of it.
+fn short(object: &str) -> String {
+    const SHOWN: usize = 8;
+    match object.split_once(':') {
+        Some((kind, id)) if id.chars().count() > 2 * SHOWN => {
+            format!("{kind}:{}…", id.chars().take(SHOWN).collect::<String>())
+        }
+        _ => object.to_owned(),
+    }
 }
 
 /// A value as people read it.
