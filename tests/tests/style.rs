@@ -13,6 +13,7 @@ use cargo_metadata::MetadataCommand;
 const ARROWS: &[(&str, &[&str])] = &[
     ("license", &[]),
     ("words", &[]),
+    ("totp", &[]),
     ("camera", &[]),
     ("base", &[]),
     ("pages", &["words"]),
@@ -47,12 +48,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "recorder-link",
             "store",
             "system",
+            "totp",
             "tpm",
             "web",
             "words",
         ],
     ),
-    ("portal", &["license", "pages", "words"]),
+    ("portal", &["license", "pages", "totp", "words"]),
 ];
 
 /// A file past this many lines is to be split.

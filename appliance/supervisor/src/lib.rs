@@ -19,7 +19,6 @@ mod passwords;
 pub mod replacements;
 pub mod rooms;
 pub mod setup_code;
-pub mod totp;
 pub mod traffic_desk;
 mod wiring;
 

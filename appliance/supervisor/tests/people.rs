@@ -15,7 +15,7 @@ use sealgate_store::Store;
 use sealgate_supervisor::alarm_desk::Alarms;
 use sealgate_supervisor::rooms::People;
 use sealgate_supervisor::setup_code::SetupCode;
-use sealgate_supervisor::totp;
+use sealgate_totp as totp;
 use sealgate_web::rooms::UserRoom as _;
 use serde_json::json;
 

@@ -1,11 +1,14 @@
 //! The command line.
 
+mod backup;
 mod dongle;
 mod keys;
+mod ledger;
 mod restore;
 mod roots;
 mod serve;
 mod setup;
+mod user;
 
 use std::path::PathBuf;
 
@@ -25,6 +28,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Copy the database to a file while it is in use.
+    Backup(backup::Backup),
     /// License dongles.
     #[command(subcommand)]
     Dongle(dongle::Command),
@@ -40,6 +45,11 @@ enum Command {
     Roots(roots::Command),
     /// Serve pages and API.
     Serve(serve::Serve),
+    /// The people who sign in.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Check that every entry of the ledger is as it was written.
+    VerifyLedger(ledger::VerifyLedger),
 }
 
 /// Where the portal's files are.
@@ -130,6 +140,23 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// The backup's place is taken.
+    #[error("there is something at {path} already", path = path.display())]
+    BackupTaken {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The ledger is not what was written.
+    #[error("the ledger is broken at entry {seq}: {fault}")]
+    LedgerBroken {
+        /// The entry.
+        seq: i64,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// A head of the ledger is not of the form that is printed.
+    #[error("a head of the ledger is of the form NUMBER:HASH")]
+    UnfitHead,
     /// A file holds no certificate.
     #[error("{path} holds no certificate in PEM or DER", path = path.display())]
     NoCertificate {
@@ -145,9 +172,16 @@ impl CliError {
             Self::Keys(error) => Some(error.code()),
             Self::Desk(error) => Some(error.code()),
             Self::NoCertificate { .. } => Some("SG-POR-024"),
-            Self::Io { .. } => None,
+            Self::BackupTaken { .. } => Some("SG-POR-104"),
+            Self::LedgerBroken { .. } => Some("SG-POR-102"),
+            Self::Io { .. } | Self::UnfitHead => None,
         }
     }
+}
+
+/// Where a one-time link leads.
+fn welcome_link(public_url: &str, token: &str) -> String {
+    format!("{}/welcome/{token}", public_url.trim_end_matches('/'))
 }
 
 /// Runs a command.
@@ -156,12 +190,15 @@ impl CliError {
 /// It failed; [`report`] says so to a person.
 pub fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
+        Command::Backup(command) => backup::run(command),
         Command::Dongle(command) => dongle::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Init(init) => setup::run(init),
         Command::Restore(command) => restore::run(command),
         Command::Roots(command) => roots::run(command),
         Command::Serve(serve) => serve::run(serve),
+        Command::User(command) => user::run(command),
+        Command::VerifyLedger(command) => ledger::run(command),
     }
 }
 
@@ -175,7 +212,17 @@ pub fn report(error: &CliError) {
     }
     match error.code() {
         Some(code) => {
-            let problem = crate::desk::problem(code, &[]);
+            let values = match error {
+                CliError::LedgerBroken { seq, fault } => {
+                    vec![("entry", seq.to_string()), ("fault", (*fault).to_owned())]
+                }
+                _ => Vec::new(),
+            };
+            let values: Vec<(&str, &str)> = values
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            let problem = crate::desk::problem(code, &values);
             eprintln!("{line}\n{} ({code})", problem.cure);
         }
         None => eprintln!("{line}"),

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::{CliError, FlavourArg, PlaceArgs};
+use super::{CliError, FlavourArg, PlaceArgs, welcome_link};
 use crate::desk::{FirstAdmin, PASSWORD_LINK_HOURS, initialise};
 
 #[derive(Debug, Args)]
@@ -53,10 +53,7 @@ pub(super) fn run(init: Init) -> Result<(), CliError> {
     match made.link_token {
         Some(token) => {
             println!("Choose the first admin's password within {PASSWORD_LINK_HOURS} hours at");
-            println!(
-                "  {}/welcome/{token}",
-                init.public_url.trim_end_matches('/')
-            );
+            println!("  {}", welcome_link(&init.public_url, &token));
         }
         None => println!("{} signs in with the password given.", init.admin_email),
     }

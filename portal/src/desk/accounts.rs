@@ -1,36 +1,25 @@
-//! Signing in, users, distributors and their grants.
+//! One-time links, distributors and their grants.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand_core::CryptoRng;
 use serde_json::json;
 
+use super::reach::Reach;
+use super::roles::Right;
+use super::sign_in::NewSession;
 use super::{Actor, Desk, DeskError};
 use crate::rules::Counts;
 use crate::store::{
     Balance, Distributor, DistributorId, LedgerEntry, LedgerReason, PasswordLink, Project,
-    ProjectId, Role, Session, TokenHash, Tx, User, UserId,
+    ProjectId, Role, TokenHash, Tx, User, UserId,
 };
-
-/// How long a session lasts.
-pub const SESSION_HOURS: i64 = 12;
 
 /// The project every distributor has from the start.
 const BUILT_IN_PROJECT: &str = "Ungroup";
 
 /// The most channels of one kind in one grant or license.
 pub(super) const MOST_OF_A_KIND: u32 = 1_000_000;
-
-/// A session that just began.
-#[derive(Debug, Clone)]
-pub struct NewSession {
-    /// The secret for cookie or header; the portal keeps its hash only.
-    pub token: String,
-    /// What forms carry.
-    pub csrf: String,
-    /// Who signed in.
-    pub actor: Actor,
-}
 
 /// 32 random bytes as text.
 pub(super) fn random_token(rng: &mut dyn CryptoRng) -> String {
@@ -94,81 +83,7 @@ pub(super) fn check_counts(counts: &Counts) -> Result<(), DeskError> {
     Ok(())
 }
 
-impl From<&User> for Actor {
-    fn from(user: &User) -> Self {
-        Self {
-            user: user.id,
-            email: user.email.clone(),
-            role: user.role,
-            distributor: user.distributor,
-        }
-    }
-}
-
 impl Desk {
-    /// Signs in.
-    ///
-    /// # Errors
-    /// Address and password don't belong together, or there were too many attempts.
-    pub fn sign_in(&self, email: &str, password: &str) -> Result<NewSession, DeskError> {
-        let now_s = self.now().as_second();
-        let wait_s = self.attempts.wait_s(email, now_s);
-        if wait_s > 0 {
-            return Err(DeskError::TooManyAttempts { wait_s });
-        }
-        let user = self.transact(|tx| Ok(tx.user_by_email(email.trim())?))?;
-        let phc = user.as_ref().and_then(|user| user.password_phc.as_deref());
-        let verified = self.hashing.verify(password, phc)?;
-        let Some(user) = user.filter(|_| verified) else {
-            self.attempts.failed(email, now_s);
-            tracing::info!("sign-in refused");
-            return Err(DeskError::WrongPassword);
-        };
-        self.attempts.succeeded(email);
-        self.begin_session(&user)
-    }
-
-    fn begin_session(&self, user: &User) -> Result<NewSession, DeskError> {
-        let mut rng = rand::rng();
-        let now_s = self.now().as_second();
-        let new = NewSession {
-            token: random_token(&mut rng),
-            csrf: random_token(&mut rng),
-            actor: Actor::from(user),
-        };
-        let session = Session {
-            token: TokenHash::of(&new.token),
-            user: user.id,
-            csrf: new.csrf.clone(),
-            expires_utc_s: now_s + SESSION_HOURS * 3600,
-        };
-        self.transact(|tx| {
-            tx.insert_session(&session, now_s)?;
-            let object = format!("user:{}", user.id);
-            Ok(self.audit(tx, Some(user.id), "session.begin", object, json!({}))?)
-        })?;
-        Ok(new)
-    }
-
-    /// Who a session's token belongs to, with what its forms carry.
-    ///
-    /// # Errors
-    /// Nobody's, or the session has ended.
-    pub fn session(&self, token: &str) -> Result<(Actor, String), DeskError> {
-        let now_s = self.now().as_second();
-        let found = self.transact(|tx| Ok(tx.session(&TokenHash::of(token), now_s)?))?;
-        let (session, user) = found.ok_or(DeskError::NotSignedIn)?;
-        Ok((Actor::from(&user), session.csrf))
-    }
-
-    /// Signs out.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub fn sign_out(&self, token: &str) -> Result<(), DeskError> {
-        self.transact(|tx| Ok(tx.delete_session(&TokenHash::of(token))?))
-    }
-
     /// Whose one-time link this is.
     ///
     /// # Errors
@@ -181,7 +96,8 @@ impl Desk {
         let link = tx
             .password_link(&TokenHash::of(token), self.now().as_second())?
             .ok_or(DeskError::LinkUsed)?;
-        tx.user(link.user)?.ok_or(DeskError::LinkUsed)
+        let user = tx.user(link.user)?.filter(|user| !user.disabled);
+        user.ok_or(DeskError::LinkUsed)
     }
 
     /// Chooses a password with a one-time link, and signs in.
@@ -194,10 +110,7 @@ impl Desk {
         let user = self.transact(|tx| {
             // Read again: of two that came at once, one wins.
             let user = self.link_user(tx, token)?;
-            tx.set_password(user.id, &phc)?;
-            tx.delete_password_links(user.id)?;
-            let object = format!("user:{}", user.id);
-            self.audit(tx, Some(user.id), "password.set", object, json!({}))?;
+            self.set_password(tx, &user, &phc)?;
             Ok(user)
         })?;
         self.begin_session(&user)
@@ -209,8 +122,9 @@ impl Desk {
     /// The database failed.
     pub fn distributors(&self, actor: &Actor) -> Result<Vec<Distributor>, DeskError> {
         self.transact(|tx| {
+            let reach = Reach::of(tx, actor)?;
             let mut all = tx.distributors()?;
-            all.retain(|distributor| actor.sees(distributor.id));
+            all.retain(|distributor| reach.sees(distributor.id));
             Ok(all)
         })
     }
@@ -219,7 +133,7 @@ impl Desk {
     /// password at once, or a one-time link whose token is returned.
     ///
     /// # Errors
-    /// Not vendor staff; a name or address is unfit or taken; the password is too short.
+    /// Not sales; a name or address is unfit or taken; the password is too short.
     pub fn add_distributor(
         &self,
         actor: &Actor,
@@ -227,7 +141,22 @@ impl Desk {
         email: &str,
         password: Option<&str>,
     ) -> Result<(Distributor, Option<String>), DeskError> {
-        actor.must_be_admin()?;
+        self.add_distributor_under(actor, None, name, email, password)
+    }
+
+    /// As [`Self::add_distributor`]; with a parent, a sub-distributor of it.
+    ///
+    /// # Errors
+    /// As there; there is no such parent.
+    pub fn add_distributor_under(
+        &self,
+        actor: &Actor,
+        parent: Option<DistributorId>,
+        name: &str,
+        email: &str,
+        password: Option<&str>,
+    ) -> Result<(Distributor, Option<String>), DeskError> {
+        actor.must(Right::Sell)?;
         let mut rng = rand::rng();
         let now_s = self.now().as_second();
         let distributor = Distributor {
@@ -242,9 +171,14 @@ impl Desk {
         let user = User {
             id: UserId::random(&mut rng),
             email: check_email(email)?,
-            role: Role::Distributor,
+            name: String::new(),
+            role: match parent {
+                None => Role::Distributor,
+                Some(_) => Role::SubDistributor,
+            },
             distributor: Some(distributor.id),
             password_phc,
+            disabled: false,
             created_utc_s: now_s,
         };
         let project = Project {
@@ -257,6 +191,10 @@ impl Desk {
         };
         self.transact(|tx| {
             tx.insert_distributor(&distributor)?;
+            if let Some(parent) = parent {
+                visible_distributor(tx, actor, parent)?;
+                tx.set_parent(distributor.id, parent)?;
+            }
             tx.insert_project(&project)?;
             tx.insert_user(&user)?;
             if let Some(token) = &link_token {
@@ -267,7 +205,7 @@ impl Desk {
                 })?;
             }
             let object = format!("distributor:{}", distributor.id);
-            let detail = json!({ "name": distributor.name, "email": user.email });
+            let detail = json!({ "name": distributor.name, "email": user.email, "parent": parent });
             Ok(self.audit(tx, Some(actor.user), "distributor.add", object, detail)?)
         })?;
         Ok((distributor, link_token))
@@ -301,7 +239,7 @@ impl Desk {
         note: &str,
         idempotency_key: Option<&str>,
     ) -> Result<Vec<Balance>, DeskError> {
-        actor.must_be_admin()?;
+        actor.must(Right::Sell)?;
         check_counts(counts)?;
         if counts.is_empty() {
             return Err(DeskError::Unfit {
@@ -350,8 +288,9 @@ pub(super) fn visible_distributor(
     actor: &Actor,
     id: DistributorId,
 ) -> Result<Distributor, DeskError> {
+    let reach = Reach::of(tx, actor)?;
     tx.distributor(id)?
-        .filter(|distributor| actor.sees(distributor.id))
+        .filter(|distributor| reach.sees(distributor.id))
         .ok_or(DeskError::NotFound {
             what: "distributor",
         })

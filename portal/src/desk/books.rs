@@ -6,7 +6,7 @@ use super::accounts::visible_distributor;
 use super::projects::visible_server;
 use super::{Actor, Desk, DeskError};
 use crate::store::{
-    Distributor, DistributorId, LedgerEntry, Project, Role, Server, ServerId, Tx, UserId,
+    Distributor, DistributorId, LedgerEntry, Project, Server, ServerId, Tx, UserId,
 };
 
 /// The most lines that are read at once.
@@ -57,9 +57,7 @@ fn doer(tx: &mut dyn Tx, reader: &Actor, id: Option<UserId>) -> Result<Doer, Des
         return Ok(Doer::Portal);
     };
     Ok(match tx.user(id)? {
-        Some(user) if reader.role == Role::Admin || user.role != Role::Admin => {
-            Doer::Person(user.email)
-        }
+        Some(user) if reader.role.is_staff() || !user.role.is_staff() => Doer::Person(user.email),
         _ => Doer::Vendor,
     })
 }
@@ -100,7 +98,7 @@ impl Desk {
     ) -> Result<(Server, Project, Vec<HistoryLine>), DeskError> {
         self.transact(|tx| {
             let (server, project) = visible_server(tx, actor, id)?;
-            let is_staff = actor.role == Role::Admin;
+            let is_staff = actor.role.is_staff();
             let mut lines = Vec::new();
             for entry in tx.audit_of(&format!("server:{id}"), MOST_LINES)? {
                 if !is_staff && !FOR_OWNERS.contains(&entry.action.as_str()) {

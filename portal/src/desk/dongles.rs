@@ -8,7 +8,8 @@ use serde_json::json;
 use super::accounts::{check_counts, visible_distributor};
 use super::others::{Draft, OtherIssuance, Place, check_dongle_in};
 use super::projects::visible_server;
-use super::{Actor, Desk, DeskError};
+use super::roles::Right;
+use super::{Actor, Desk, DeskError, origin};
 use crate::journal::{DongleCheckedInRecord, DongleRef, Record};
 use crate::rules::dongle::{DongleAsk, DongleDecision};
 use crate::rules::{Counts, Term};
@@ -81,6 +82,7 @@ pub fn add_dongle(
             action: "dongle.add".to_owned(),
             object: format!("dongle:{}", dongle.serial),
             detail: json!({ "distributor": distributor.id }).to_string(),
+            origin: origin::current(),
         })?;
         Ok(dongle)
     })
@@ -106,7 +108,7 @@ impl Desk {
         serial: &str,
         key: DonglePublicKey,
     ) -> Result<Dongle, DeskError> {
-        actor.must_be_admin()?;
+        actor.must(Right::Sell)?;
         let serial = check_serial(serial)?;
         self.transact(|tx| {
             visible_distributor(tx, actor, distributor)?;
@@ -197,7 +199,7 @@ impl Desk {
         serial: &str,
         new: DonglePublicKey,
     ) -> Result<Counts, DeskError> {
-        actor.must_be_admin()?;
+        actor.must(Right::Support)?;
         self.transact_journaled(|tx, journaled| {
             let old = tx
                 .dongle_of_serial(serial.trim())?

@@ -14,7 +14,7 @@ use crate::rules::dongle::DongleRefusal;
 use crate::rules::mac::{MAC_KIND, MAX_ROWS, MacListError, MacRefusal};
 use crate::rules::{Refusal, TrialRefusal};
 use crate::signer::SignerError;
-use crate::store::StoreError;
+use crate::store::{Role, StoreError};
 
 /// Why the portal does not open.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,8 @@ impl OpenError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Store(StoreError::NewerSchema { .. }) => "SG-POR-014",
+            Self::Store(StoreError::NotABackup) => "SG-POR-103",
+            Self::Store(StoreError::Taken { .. }) => "SG-POR-015",
             Self::NotInitialised { .. } | Self::AlreadyInitialised { .. } => "SG-POR-015",
             Self::OtherFlavour { .. } => "SG-POR-012",
             Self::Journal(JournalError::NotOurs { .. } | JournalError::Damaged { .. }) => {
@@ -123,6 +125,36 @@ pub enum DeskError {
     /// Only vendor staff may.
     #[error("only vendor staff may do this")]
     NotAllowed,
+    /// The person's role does not include it.
+    #[error("the role {role:?} does not include this")]
+    RoleLacks {
+        /// The role.
+        role: Role,
+    },
+    /// The token's scopes do not include it.
+    #[error("the token's scopes do not include this")]
+    ScopeLacks,
+    /// The name or scopes of a new token can't be.
+    #[error("the token's name or scopes can't be")]
+    UnfitToken,
+    /// It would leave the portal without an admin.
+    #[error("this is the only vendor admin")]
+    LastAdmin,
+    /// The password was right, and the account has an authenticator app, too.
+    #[error("the account wants a code as well")]
+    WantsCode,
+    /// A code that does not fit or was used.
+    #[error("the code does not fit")]
+    WrongCode,
+    /// The code came too late, or without a password before.
+    #[error("the second step took too long")]
+    SecondStepOver,
+    /// The command line named a user that there is not.
+    #[error("there is no user with this address")]
+    NoSuchAddress,
+    /// Not the password of who is signed in.
+    #[error("this is not the present password")]
+    WrongPresent,
     /// A name or address is empty, too long, or not one.
     #[error("the {field} can't be used")]
     Unfit {
@@ -301,6 +333,15 @@ impl DeskError {
             Self::Journal(_) => "SG-POR-011",
             Self::LinkUsed => "SG-POR-016",
             Self::NotAllowed => "SG-POR-017",
+            Self::RoleLacks { .. } => "SG-POR-100",
+            Self::LastAdmin => "SG-POR-101",
+            Self::NoSuchAddress => "SG-POR-105",
+            Self::ScopeLacks => "SG-SES-030",
+            Self::UnfitToken => "SG-SES-029",
+            Self::WantsCode => "SG-SES-020",
+            Self::WrongCode => "SG-SES-021",
+            Self::SecondStepOver => "SG-SES-031",
+            Self::WrongPresent => "SG-SES-026",
             Self::Signer(error) => error.code(),
             Self::Store(_) | Self::Hash | Self::Crashed => "SG-API-003",
             Self::Malformed { .. } => "SG-API-001",
@@ -324,6 +365,7 @@ impl DeskError {
         let text = |value: &dyn std::fmt::Display| value.to_string();
         let values: Vec<(&str, String)> = match self {
             Self::TooManyAttempts { wait_s } => vec![("seconds", text(wait_s))],
+            Self::RoleLacks { role } => vec![("role", role.label().to_owned())],
             Self::PasswordShort { least } => vec![("characters", text(least))],
             Self::NotFound { what } => vec![("object", text(what))],
             Self::Unfit { field, rule } => vec![("field", text(field)), ("rule", text(rule))],

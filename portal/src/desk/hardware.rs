@@ -6,6 +6,7 @@ use super::accounts::{check_counts, visible_distributor};
 use super::charge::Changes;
 use super::projects::visible_server;
 use super::request::{Admitted, Makers, admit};
+use super::roles::Right;
 use super::{Actor, Desk, DeskError};
 use crate::journal::{HardwareRecord, Record};
 use crate::rules::{Counts, Custody, Observation, Refusal, Rules};
@@ -79,7 +80,7 @@ impl Desk {
         server: ServerId,
         note: &str,
     ) -> Result<Hardware, DeskError> {
-        actor.must_be_admin()?;
+        actor.must(Right::Support)?;
         check_note(note)?;
         self.transact_journaled(|tx, journaled| {
             let (server, project) = visible_server(tx, actor, server)?;
@@ -129,7 +130,7 @@ impl Desk {
         request: &[u8],
         note: &str,
     ) -> Result<Hardware, DeskError> {
-        actor.must_be_admin()?;
+        actor.must(Right::Support)?;
         check_note(note)?;
         let makers = self.transact(|tx| Ok(Makers::read(tx)?))?;
         let admitted = admit(request, &makers, self.flavour)?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::restore::{head_text, known_head};
-use super::{JOURNAL_FILE, OpenError, Places, fact, setup};
+use super::{JOURNAL_FILE, OpenError, Places, fact, origin, setup};
 use crate::journal::{BeginRecord, Journal, JournalError, Record};
 use crate::rules::Rules;
 use crate::store::{AuditEntry, StoreError, Tx, transact};
@@ -71,6 +71,7 @@ pub fn restore_without_journal(places: &Places, now: Timestamp) -> Result<Journa
             action: "portal.journal_lost".to_owned(),
             object: "portal".to_owned(),
             detail: json!({ "journals_lost": journals_lost, "boxes": boxes }).to_string(),
+            origin: origin::current(),
         })?;
         Ok(boxes)
     })?;

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::accounts::{check_counts, visible_distributor};
 use super::others::{Draft, OtherIssuance, Place};
 use super::projects::visible_server;
+use super::roles::Right;
 use super::{Actor, Desk, DeskError};
 use crate::rules::mac::{self, Claim};
 use crate::rules::{Counts, Term, dongle};
@@ -38,7 +39,7 @@ impl Desk {
         id: DistributorId,
         may: bool,
     ) -> Result<(), DeskError> {
-        actor.must_be_admin()?;
+        actor.must(Right::Sell)?;
         self.transact(|tx| {
             visible_distributor(tx, actor, id)?;
             tx.set_may_list_macs(id, may)?;
@@ -123,7 +124,7 @@ impl Desk {
         license_number: u64,
         list: &str,
     ) -> Result<OtherIssuance, DeskError> {
-        actor.must_be_admin()?;
+        actor.must(Right::Support)?;
         let list = mac::parse_list(list)?;
         self.transact_journaled(|tx, journaled| {
             let missing = || DeskError::NotFound { what: "license" };
@@ -153,7 +154,7 @@ impl Desk {
     /// # Errors
     /// Not vendor staff.
     pub fn contested_macs(&self, actor: &Actor) -> Result<Vec<MacClaim>, DeskError> {
-        actor.must_be_admin()?;
+        actor.must(Right::Support)?;
         self.transact(|tx| {
             let flagged: BTreeSet<ListedMac> = (tx.contested_macs()?.iter())
                 .map(|claim| claim.mac)

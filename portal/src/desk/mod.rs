@@ -6,8 +6,12 @@
 
 mod accounts;
 mod attempts;
+mod audit;
+mod backup;
 mod books;
+mod chain;
 mod charge;
+mod demo;
 mod dongles;
 mod error;
 mod hardware;
@@ -16,13 +20,19 @@ mod license_file;
 mod licenses;
 mod lost_journal;
 mod mac_licenses;
+pub(crate) mod origin;
 mod others;
 mod passwords;
+mod people;
 mod projects;
+mod reach;
 mod request;
 mod restore;
+mod roles;
 mod roots;
+mod second_factor;
 mod setup;
+mod sign_in;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -35,8 +45,11 @@ use crate::signer::Signer;
 use crate::store::postgres::PostgresAddress;
 use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserId, transact};
 
-pub use accounts::{NewSession, SESSION_HOURS};
+pub use audit::{AuditLine, AuditQuery, MOST_AUDIT_LINES};
+pub use backup::{Restored, back_up, place_backup, restore_backup};
 pub use books::{Doer, HistoryLine, LedgerLine, MOST_LINES};
+pub use chain::{LedgerFault, LedgerVerdict, verify_ledger};
+pub use demo::{Demo, fill_demo};
 pub use dongles::{DongleOrder, add_dongle, parse_dongle_key};
 pub use error::{DeskError, OpenError};
 pub(crate) use error::{MAC_LABEL, kind_label, problem};
@@ -46,9 +59,16 @@ pub use licenses::ServerLicenses;
 pub use lost_journal::{JournalLost, restore_without_journal};
 pub use mac_licenses::MacOrder;
 pub use others::OtherIssuance;
+pub use people::{
+    NewUser, UserChange, UserView, add_user_by_command, change_user_by_command, list_users,
+    reset_user_by_command,
+};
 pub use projects::{ProjectView, ServerView};
+pub use roles::Right;
 pub use roots::{EkRootFile, add_ek_roots, list_ek_roots, set_self_declared};
+pub use second_factor::Enrolment;
 pub use setup::{FirstAdmin, Initialised, PASSWORD_LINK_HOURS, initialise, initialise_on};
+pub use sign_in::{Caller, FirstStep, NewSession, SESSION_HOURS, session_id};
 
 /// The database's file in the data folder.
 pub const DATABASE_FILE: &str = "portal.db";
@@ -91,20 +111,6 @@ pub struct Actor {
     pub role: Role,
     /// For whom; `None` for vendor staff.
     pub distributor: Option<DistributorId>,
-}
-
-impl Actor {
-    /// May this person know that something of this distributor's exists?
-    fn sees(&self, distributor: DistributorId) -> bool {
-        self.role == Role::Admin || self.distributor == Some(distributor)
-    }
-
-    fn must_be_admin(&self) -> Result<(), DeskError> {
-        match self.role {
-            Role::Admin => Ok(()),
-            Role::Distributor => Err(DeskError::NotAllowed),
-        }
-    }
 }
 
 /// Where the portal's files are.
@@ -162,7 +168,6 @@ pub struct Desk {
     signer: Signer,
     flavour: Flavour,
     clock: Clock,
-    attempts: attempts::Attempts,
     hashing: passwords::Hashing,
 }
 
@@ -199,6 +204,7 @@ impl Desk {
             return Err(OpenError::OtherFlavour { expected, found });
         }
         let signer = Signer::open(&places.keys, found)?;
+        transact::<_, StoreError>(store.as_ref(), |tx| tx.begin_ledger_chain())?;
         let journal = restore::open_journal(store.as_ref(), places)?;
         Ok(Self {
             store,
@@ -207,7 +213,6 @@ impl Desk {
             signer,
             flavour: found,
             clock,
-            attempts: attempts::Attempts::default(),
             hashing: passwords::Hashing::default(),
         })
     }
@@ -263,6 +268,7 @@ impl Desk {
             action: action.to_owned(),
             object,
             detail: detail.to_string(),
+            origin: origin::current(),
         })
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::accounts::{check_name, visible_distributor};
+use super::reach::Reach;
 use super::{Actor, Desk, DeskError};
 use crate::rules::Counts;
 use crate::store::others::OtherLicense;
@@ -65,8 +66,9 @@ pub(super) fn visible_project(
     actor: &Actor,
     id: ProjectId,
 ) -> Result<Project, DeskError> {
+    let reach = Reach::of(tx, actor)?;
     tx.project(id)?
-        .filter(|project| actor.sees(project.distributor))
+        .filter(|project| reach.sees(project.distributor))
         .ok_or(DeskError::NotFound { what: "project" })
 }
 
@@ -77,11 +79,12 @@ pub(super) fn visible_server(
     id: ServerId,
 ) -> Result<(Server, Project), DeskError> {
     let missing = DeskError::NotFound { what: "server" };
+    let reach = Reach::of(tx, actor)?;
     let Some(server) = tx.server(id)? else {
         return Err(missing);
     };
     match tx.project(server.project)? {
-        Some(project) if actor.sees(project.distributor) => Ok((server, project)),
+        Some(project) if reach.sees(project.distributor) => Ok((server, project)),
         _ => Err(missing),
     }
 }
@@ -105,8 +108,9 @@ impl Desk {
     pub fn projects(&self, actor: &Actor) -> Result<Vec<ProjectView>, DeskError> {
         self.transact(|tx| {
             let mut views = Vec::new();
-            for project in tx.projects(actor.distributor)? {
-                if !actor.sees(project.distributor) {
+            let reach = Reach::of(tx, actor)?;
+            for project in tx.projects(None)? {
+                if !reach.sees(project.distributor) {
                     continue;
                 }
                 self.end_licenses(tx, project.distributor)?;

@@ -6,7 +6,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::request::{ALLOWED, Makers, believed};
-use super::{DeskError, fact};
+use super::{DeskError, fact, origin};
 use crate::store::{AuditEntry, EkRootEntry, Store, transact};
 use crate::trust::TrustClass;
 
@@ -58,6 +58,7 @@ pub fn add_ek_roots(
                 action: "roots.add".to_owned(),
                 object: format!("ek_root:{}", hex::encode(entry.sha256)),
                 detail: json!({ "class": class, "subject": entry.subject }).to_string(),
+                origin: origin::current(),
             })?;
         }
         believed(&Makers::read(tx)?, flavour)?;
@@ -80,6 +81,7 @@ pub fn set_self_declared(store: &dyn Store, allow: bool, now: Timestamp) -> Resu
             action: "roots.self_declared".to_owned(),
             object: "portal".to_owned(),
             detail: json!({ "self_declared": word }).to_string(),
+            origin: origin::current(),
         })?;
         Ok(())
     })

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::accounts::{check_email, random_token};
 use super::restore::head_text;
-use super::{DeskError, JOURNAL_FILE, OpenError, Places, fact, passwords};
+use super::{DeskError, JOURNAL_FILE, OpenError, Places, fact, origin, passwords};
 use crate::journal::{BeginRecord, Journal, JournalError, Record};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
@@ -79,9 +79,11 @@ pub fn initialise_on(
     let admin = User {
         id: UserId::random(rng),
         email,
+        name: String::new(),
         role: Role::Admin,
         distributor: None,
         password_phc,
+        disabled: false,
         created_utc_s: now.as_second(),
     };
     let link = link_token.as_ref().map(|token| PasswordLink {
@@ -104,6 +106,7 @@ pub fn initialise_on(
             action: "portal.init".to_owned(),
             object: format!("user:{}", admin.id),
             detail: serde_json::json!({ "flavour": flavour, "email": admin.email }).to_string(),
+            origin: origin::current(),
         })?;
         Ok(true)
     })?;

@@ -11,6 +11,7 @@
 
 pub mod memory;
 pub mod others;
+pub mod people;
 pub mod postgres;
 mod sql;
 pub mod sqlite;
@@ -18,10 +19,11 @@ mod types;
 
 use crate::rules::Counts;
 use others::OthersTx;
+use people::PeopleTx;
 pub use types::{
     AuditEntry, Balance, Distributor, DistributorId, EkRootEntry, FileId, LedgerEntry,
-    LedgerReason, LicenseFile, PasswordLink, Project, ProjectId, Role, Server, ServerId, Session,
-    TokenHash, Tpm, TpmId, TpmIdentity, User, UserId,
+    LedgerReason, LicenseFile, Origin, PasswordLink, Project, ProjectId, Role, Server, ServerId,
+    Session, TokenHash, TokenId, Tpm, TpmId, TpmIdentity, User, UserId,
 };
 
 /// Why the database did not do it.
@@ -53,6 +55,9 @@ pub enum StoreError {
         /// The newest schema this version knows.
         newest: i64,
     },
+    /// A file is no copy of a portal's database.
+    #[error("the file is no whole backup of a portal")]
+    NotABackup,
     /// A name that must be unique is taken.
     #[error("{what} exists already")]
     Taken {
@@ -242,5 +247,5 @@ pub trait LicensesTx {
 }
 
 /// One transaction.
-pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx {}
-impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx> Tx for T {}
+pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx + PeopleTx {}
+impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx + PeopleTx> Tx for T {}

@@ -53,6 +53,8 @@ id!(/// Names a distributor.
     DistributorId);
 id!(/// Names a project.
     ProjectId);
+id!(/// Names a token for programs.
+    TokenId);
 id!(/// Names a server: a station as its project calls it, whatever box stands for it.
     ServerId);
 
@@ -73,8 +75,14 @@ impl TokenHash {
 pub enum Role {
     /// Vendor staff: everything.
     Admin,
-    /// A distributor: its own projects.
+    /// Vendor staff: what distributors buy.
+    Sales,
+    /// Vendor staff: hardware that failed, licenses that have to be made again.
+    Support,
+    /// A distributor: its own projects, and those of its sub-distributors.
     Distributor,
+    /// A sub-distributor: its own projects.
+    SubDistributor,
 }
 
 /// A person.
@@ -84,12 +92,16 @@ pub struct User {
     pub id: UserId,
     /// Signs in with this.
     pub email: String,
+    /// How pages greet it; empty where nobody entered it.
+    pub name: String,
     /// What it may do.
     pub role: Role,
     /// For whom; `None` for vendor staff.
     pub distributor: Option<DistributorId>,
     /// PHC string; `None` until the first password is chosen.
     pub password_phc: Option<String>,
+    /// It signs in no more.
+    pub disabled: bool,
     /// Seconds since 1970.
     pub created_utc_s: i64,
 }
@@ -116,6 +128,23 @@ pub struct Session {
     pub csrf: String,
     /// When it ends.
     pub expires_utc_s: i64,
+    /// When it began, seconds since 1970.
+    pub created_utc_s: i64,
+    /// The network address it began from, where that is known.
+    pub address: Option<String>,
+    /// The browser or program, in its own words.
+    pub user_agent: Option<String>,
+}
+
+/// Where a change came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The network address; none for the portal itself and its command line.
+    pub address: Option<String>,
+    /// The browser or program, in its own words.
+    pub user_agent: Option<String>,
+    /// Names the request, in the log too.
+    pub reference: Option<String>,
 }
 
 /// A company that sells licenses.
@@ -342,6 +371,8 @@ pub struct AuditEntry {
     pub object: String,
     /// JSON.
     pub detail: String,
+    /// From where.
+    pub origin: Origin,
 }
 
 /// An authority whose EK certificates are believed.

@@ -8,6 +8,7 @@
 
 mod api;
 mod guard;
+mod metrics;
 mod pages;
 mod posted;
 mod problem;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use crate::desk::{Desk, DeskError};
+use crate::desk::{Desk, DeskError, origin};
 
 pub use routes::{Access, RouteInfo, route_table};
 
@@ -44,6 +45,7 @@ impl WebSettings {
 pub(crate) struct App {
     desk: Arc<Desk>,
     settings: Arc<WebSettings>,
+    answers: Arc<metrics::Answers>,
 }
 
 impl App {
@@ -53,7 +55,9 @@ impl App {
         work: impl FnOnce(&Desk) -> Result<T, DeskError> + Send + 'static,
     ) -> Result<T, DeskError> {
         let desk = Arc::clone(&self.desk);
-        match tokio::task::spawn_blocking(move || work(&desk)).await {
+        let origin = guard::origin();
+        let work = move || origin::during(origin, || work(&desk));
+        match tokio::task::spawn_blocking(work).await {
             Ok(result) => result,
             // A panic was logged by its hook; to this caller the work was not done.
             Err(_) => Err(DeskError::Crashed),
@@ -66,6 +70,7 @@ pub fn router(desk: Arc<Desk>, settings: WebSettings) -> Router {
     let app = App {
         desk,
         settings: Arc::new(settings),
+        answers: Arc::default(),
     };
     guard::around(routes::router(&app), app)
 }

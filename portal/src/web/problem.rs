@@ -35,7 +35,7 @@ impl IntoResponse for ApiProblem {
 pub(crate) fn describe(error: &DeskError) -> Problem {
     let mut problem = error.problem();
     if error.is_fault() {
-        let reference = hex::encode(rand::random::<[u8; 6]>());
+        let reference = super::guard::origin().reference.unwrap_or_default();
         let mut causes = error.to_string();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
@@ -51,9 +51,10 @@ pub(crate) fn describe(error: &DeskError) -> Problem {
 /// The status of a code.
 pub(crate) fn status(code: &str) -> StatusCode {
     match code {
-        "SG-SES-001" | "SG-SES-004" => StatusCode::UNAUTHORIZED,
+        "SG-SES-001" | "SG-SES-004" | "SG-SES-020" | "SG-SES-021" => StatusCode::UNAUTHORIZED,
         "SG-SES-005" => StatusCode::TOO_MANY_REQUESTS,
-        "SG-SES-007" | "SG-API-005" | "SG-POR-017" | "SG-POR-094" => StatusCode::FORBIDDEN,
+        "SG-SES-007" | "SG-SES-026" | "SG-SES-030" | "SG-SES-031" | "SG-API-005" | "SG-POR-017"
+        | "SG-POR-094" | "SG-POR-100" => StatusCode::FORBIDDEN,
         "SG-API-001" => StatusCode::BAD_REQUEST,
         "SG-API-002" => StatusCode::NOT_FOUND,
         "SG-API-003" => StatusCode::INTERNAL_SERVER_ERROR,
@@ -63,9 +64,8 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-POR-016" => StatusCode::GONE,
         "SG-POR-001" | "SG-POR-002" | "SG-POR-003" | "SG-POR-004" | "SG-POR-005" | "SG-POR-006"
         | "SG-POR-008" | "SG-POR-010" | "SG-POR-071" | "SG-POR-072" | "SG-POR-073"
-        | "SG-POR-075" | "SG-POR-078" | "SG-POR-093" | "SG-POR-095" | "SG-POR-097" => {
-            StatusCode::CONFLICT
-        }
+        | "SG-POR-075" | "SG-POR-101" | "SG-POR-078" | "SG-POR-093" | "SG-POR-095"
+        | "SG-POR-097" => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

@@ -8,8 +8,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use super::App;
 use super::problem::ApiProblem;
 use super::routes::Access;
-use crate::desk::{Actor, DeskError, SESSION_HOURS};
-use crate::store::Role;
+use crate::desk::{Actor, DeskError, Right, SESSION_HOURS};
 
 /// The cookie's name. Over TLS browsers take a `__Host-` cookie from this host only.
 fn cookie_name(over_tls: bool) -> &'static str {
@@ -24,8 +23,31 @@ fn cookie_name(over_tls: bool) -> &'static str {
 #[derive(Debug, Clone)]
 pub(crate) struct SignedIn {
     pub(crate) actor: Actor,
+    /// How pages greet them.
+    pub(crate) name: String,
     pub(crate) csrf: String,
     pub(crate) token: String,
+    /// What a token for programs is limited to; `None` for a session.
+    pub(crate) scopes: Option<Vec<Right>>,
+}
+
+impl SignedIn {
+    /// Refuses whom the route is not for: role first, then the token's scopes.
+    fn check(&self, access: Access, method: &Method) -> Result<(), DeskError> {
+        if access == Access::Staff && !self.actor.role.is_staff() {
+            return Err(DeskError::NotAllowed);
+        }
+        let right = access.right(method);
+        if let Some(right) = right {
+            self.actor.must(right)?;
+        }
+        match &self.scopes {
+            None => Ok(()),
+            // What is about the account itself is nothing for programs.
+            Some(scopes) if right.is_some_and(|right| scopes.contains(&right)) => Ok(()),
+            Some(_) => Err(DeskError::ScopeLacks),
+        }
+    }
 }
 
 /// The `Set-Cookie` that begins a session.
@@ -73,8 +95,14 @@ fn token_in(headers: &HeaderMap, over_tls: bool) -> Option<String> {
 pub(crate) async fn find(app: &App, headers: &HeaderMap) -> Result<SignedIn, DeskError> {
     let token = token_in(headers, app.settings.over_tls()).ok_or(DeskError::NotSignedIn)?;
     let secret = token.clone();
-    let (actor, csrf) = app.desk(move |desk| desk.session(&secret)).await?;
-    Ok(SignedIn { actor, csrf, token })
+    let caller = app.desk(move |desk| desk.session(&secret)).await?;
+    Ok(SignedIn {
+        actor: caller.actor,
+        name: caller.name,
+        csrf: caller.csrf,
+        token,
+        scopes: caller.scopes,
+    })
 }
 
 /// Lets only those through whom the route is for.
@@ -86,17 +114,20 @@ pub(crate) async fn require(
     if access == Access::Anyone {
         return next.run(request).await;
     }
+    let for_programs = is_api(request.uri().path());
     let refused = match find(&app, request.headers()).await {
-        Ok(signed_in) if access == Access::Admin && signed_in.actor.role != Role::Admin => {
-            DeskError::NotAllowed
-        }
-        Ok(signed_in) => {
-            request.extensions_mut().insert(signed_in);
-            return next.run(request).await;
-        }
+        // Programs have the API: a token opens no page.
+        Ok(signed_in) if signed_in.scopes.is_some() && !for_programs => DeskError::NotSignedIn,
+        Ok(signed_in) => match signed_in.check(access, request.method()) {
+            Ok(()) => {
+                request.extensions_mut().insert(signed_in);
+                return next.run(request).await;
+            }
+            Err(error) => error,
+        },
         Err(error) => error,
     };
-    if is_api(request.uri().path()) {
+    if for_programs {
         return ApiProblem::from(refused).into_response();
     }
     match refused {
@@ -114,9 +145,9 @@ pub(crate) async fn require(
     }
 }
 
-/// Is this path the API's?
+/// Is this path for programs?
 pub(crate) fn is_api(path: &str) -> bool {
-    path.starts_with("/api/")
+    path.starts_with("/api/") || path == "/metrics"
 }
 
 /// Percent-encodes all but what RFC 3986, 2.3 leaves unreserved, and `/`.

@@ -7,15 +7,19 @@ mod support;
 
 mod api;
 mod boxes;
+mod cast;
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod codes;
+mod command;
 mod conservation;
 mod desks;
+mod from_files;
 mod hardware;
 mod lost_journal;
 mod others;
 mod pages;
+mod people;
 mod restore;
 mod returns;
 mod routes;

@@ -4,8 +4,8 @@ use std::sync::{Arc, Barrier};
 
 use sealgate_license::vendor::Flavour;
 use sealgate_portal::desk::{
-    Actor, Desk, EkRootFile, FirstAdmin, Order, Places, PostgresPlace, add_ek_roots, initialise,
-    open_store,
+    Actor, Desk, DeskError, EkRootFile, FirstAdmin, Order, Places, PostgresPlace, add_ek_roots,
+    initialise, open_store,
 };
 use sealgate_portal::rules::Ask;
 use sealgate_portal::signer;
@@ -116,6 +116,13 @@ fn a_proof_at_both_at_once_is_credited_once() {
             }
         }
     }
+
+    // Who guesses at one waits at the other.
+    for _ in 0..5 {
+        assert!(desks[0].sign_in(ADMIN, "wrong").is_err());
+    }
+    let refused = desks[1].sign_in(ADMIN, "wrong");
+    assert!(matches!(refused, Err(DeskError::TooManyAttempts { .. })));
 
     // Each portal's journal holds its own, and both open again.
     drop(desks);

@@ -4,6 +4,7 @@
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod others;
+mod people;
 mod postgres;
 
 use std::collections::BTreeSet;
@@ -14,8 +15,8 @@ use sealgate_portal::store::postgres::PostgresStore;
 use sealgate_portal::store::sqlite::SqliteStore;
 use sealgate_portal::store::{
     AuditEntry, Balance, Distributor, DistributorId, EkRootEntry, FileId, LedgerEntry,
-    LedgerReason, LicenseFile, PasswordLink, Project, ProjectId, Role, Server, ServerId, Session,
-    Store, StoreError, TokenHash, Tpm, TpmId, TpmIdentity, Tx, User, UserId, transact,
+    LedgerReason, LicenseFile, Origin, PasswordLink, Project, ProjectId, Role, Server, ServerId,
+    Session, Store, StoreError, TokenHash, Tpm, TpmId, TpmIdentity, Tx, User, UserId, transact,
 };
 use sealgate_portal::trust::TrustClass;
 use zeroize::Zeroizing;
@@ -212,9 +213,11 @@ fn people_sessions_and_links() {
         let user = User {
             id: UserId::random(&mut rand::rng()),
             email: "Ada@seller.test".to_owned(),
+            name: "Ada".to_owned(),
             role: Role::Admin,
             distributor: None,
             password_phc: None,
+            disabled: false,
             created_utc_s: 1,
         };
         tx(store, |tx| tx.insert_user(&user));
@@ -235,6 +238,9 @@ fn people_sessions_and_links() {
             user: user.id,
             csrf: "c".to_owned(),
             expires_utc_s,
+            created_utc_s: 1,
+            address: Some("192.0.2.1".to_owned()),
+            user_agent: None,
         };
         tx(store, |tx| tx.insert_session(&session("one", 10), 1));
         tx(store, |tx| tx.insert_session(&session("two", 30), 1));
@@ -273,6 +279,7 @@ fn the_audit_of_an_object_is_newest_first() {
                 action: action.to_owned(),
                 object: object.to_owned(),
                 detail: "{}".to_owned(),
+                origin: Origin::default(),
             };
             tx(store, |tx| tx.append_audit(&entry));
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sealgate_base::{Clock as _, FakeClock};
 use sealgate_license::vendor::{Flavour, VendorRoots, VendorRootsFile};
 use sealgate_portal::desk::{
-    Actor, Desk, DeskError, EkRootFile, FirstAdmin, Issuance, OpenError, Order, Places,
+    Actor, Desk, DeskError, EkRootFile, FirstAdmin, FirstStep, Issuance, OpenError, Order, Places,
     add_ek_roots, initialise, open_store, restore_without_journal,
 };
 use sealgate_portal::rules::{Ask, Counts, Term};
@@ -87,7 +87,10 @@ impl Portal {
         let first = FirstAdmin::WithPassword(PASSWORD.to_owned().into());
         initialise(&places, flavour, ADMIN, &first, now, &mut rng).unwrap();
         let desk = open(&places, &clock).unwrap();
-        let admin = desk.sign_in(ADMIN, PASSWORD).unwrap().actor;
+        let FirstStep::Begun(session) = desk.sign_in(ADMIN, PASSWORD).unwrap() else {
+            unreachable!("the first admin has no authenticator app");
+        };
+        let admin = session.actor;
         Self {
             folder,
             keys: places.keys,

@@ -138,6 +138,7 @@ impl LicensesTx for MemoryTx {
         must_exist(!is_write_off || entry.tpm.is_some(), "tpm_id")?;
         must_exist(entry.delta != 0, "delta")?;
         self.0.ledger.push(entry.clone());
+        self.chain(entry);
         Ok(())
     }
 

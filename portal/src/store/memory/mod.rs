@@ -4,16 +4,18 @@
 mod accounts;
 mod licenses;
 mod others;
+mod people;
 mod projects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use super::others::{Dongle, OtherLicense};
+use super::people::{ApiToken, Attempts, Authenticator};
 use super::{
     AuditEntry, Distributor, DistributorId, EkRootEntry, LedgerEntry, LicenseFile, PasswordLink,
-    Project, ProjectId, Server, ServerId, Session, Store, StoreError, Tpm, TpmId, Tx, User,
-    Verdict,
+    Project, ProjectId, Server, ServerId, Session, Store, StoreError, TokenHash, Tpm, TpmId, Tx,
+    User, UserId, Verdict,
 };
 use crate::rules::Counts;
 
@@ -39,6 +41,13 @@ struct Tables {
     tpms: Vec<Tpm>,
     files: Vec<LicenseFile>,
     ledger: Vec<LedgerEntry>,
+    chain: Vec<[u8; 32]>,
+    parents: BTreeMap<DistributorId, DistributorId>,
+    second_steps: Vec<(TokenHash, UserId, i64)>,
+    authenticators: Vec<(UserId, bool, Authenticator)>,
+    recovery_codes: Vec<(UserId, [u8; 32])>,
+    api_tokens: Vec<ApiToken>,
+    attempts: BTreeMap<[u8; 32], Attempts>,
     write_off_limits: Vec<(DistributorId, Counts)>,
     mac_listers: BTreeSet<DistributorId>,
     dongles: Vec<Dongle>,

@@ -2,40 +2,70 @@
 
 use super::{NONE, SqlRow, SqlTx, get, params, parse, parse_optional};
 use crate::store::{
-    AccountsTx, AuditEntry, EkRootEntry, PasswordLink, Role, Session, StoreError, TokenHash, User,
-    UserId,
+    AccountsTx, AuditEntry, EkRootEntry, Origin, PasswordLink, Role, Session, StoreError,
+    TokenHash, User, UserId,
 };
 use crate::trust::TrustClass;
 
-fn role_text(role: Role) -> &'static str {
+pub(super) fn role_text(role: Role) -> &'static str {
     match role {
         Role::Admin => "admin",
+        Role::Sales => "sales",
+        Role::Support => "support",
         Role::Distributor => "distributor",
+        Role::SubDistributor => "sub_distributor",
     }
 }
 
-fn read_user(row: &SqlRow) -> Result<User, StoreError> {
+/// Named apart from the columns of its user.
+pub(super) const SESSION_COLUMNS: &str = "sessions.token_sha256, sessions.user_id, sessions.csrf,
+    sessions.expires_utc_s, sessions.created_utc_s AS began_utc_s, sessions.address,
+    sessions.user_agent";
+
+pub(super) fn read_session(row: &SqlRow) -> Result<Session, StoreError> {
+    Ok(Session {
+        token: TokenHash(get(row, "token_sha256")?),
+        user: parse(row, "user_id")?,
+        csrf: get(row, "csrf")?,
+        expires_utc_s: get(row, "expires_utc_s")?,
+        created_utc_s: get(row, "began_utc_s")?,
+        address: get(row, "address")?,
+        user_agent: get(row, "user_agent")?,
+    })
+}
+
+pub(super) fn read_user(row: &SqlRow) -> Result<User, StoreError> {
     Ok(User {
         id: parse(row, "id")?,
         email: get(row, "email")?,
+        name: get(row, "name")?,
         role: match get::<String>(row, "role")?.as_str() {
             "admin" => Role::Admin,
+            "sales" => Role::Sales,
+            "support" => Role::Support,
             "distributor" => Role::Distributor,
+            "sub_distributor" => Role::SubDistributor,
             _ => return Err(StoreError::Unreadable { column: "role" }),
         },
         distributor: parse_optional(row, "distributor_id")?,
         password_phc: get(row, "password_phc")?,
+        disabled: get(row, "disabled")?,
         created_utc_s: get(row, "created_utc_s")?,
     })
 }
 
-fn read_audit(row: &SqlRow) -> Result<AuditEntry, StoreError> {
+pub(super) fn read_audit(row: &SqlRow) -> Result<AuditEntry, StoreError> {
     Ok(AuditEntry {
         at_utc_ms: get(row, "at_utc_ms")?,
         actor: parse_optional(row, "actor_id")?,
         action: get(row, "action")?,
         object: get(row, "object")?,
         detail: get(row, "detail")?,
+        origin: Origin {
+            address: get(row, "address")?,
+            user_agent: get(row, "user_agent")?,
+            reference: get(row, "reference")?,
+        },
     })
 }
 
@@ -62,8 +92,9 @@ impl AccountsTx for SqlTx<'_> {
         self.insert(
             "add a user",
             "a user with this address",
-            "INSERT INTO users (id, email, role, distributor_id, password_phc, created_utc_s)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO users (id, email, role, distributor_id, password_phc, created_utc_s,
+                                name, disabled)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 user.id.to_string(),
                 user.email,
@@ -71,6 +102,8 @@ impl AccountsTx for SqlTx<'_> {
                 user.distributor.map(|id| id.to_string()),
                 user.password_phc,
                 user.created_utc_s,
+                user.name,
+                user.disabled,
             ],
         )
     }
@@ -150,13 +183,17 @@ impl AccountsTx for SqlTx<'_> {
         )?;
         self.execute(
             "add a session",
-            "INSERT INTO sessions (token_sha256, user_id, csrf, expires_utc_s)
-             VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO sessions (token_sha256, user_id, csrf, expires_utc_s, created_utc_s,
+                                   address, user_agent)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 session.token.0,
                 session.user.to_string(),
                 session.csrf,
-                session.expires_utc_s
+                session.expires_utc_s,
+                session.created_utc_s,
+                session.address,
+                session.user_agent,
             ],
         )
     }
@@ -168,20 +205,13 @@ impl AccountsTx for SqlTx<'_> {
     ) -> Result<Option<(Session, User)>, StoreError> {
         self.one(
             "find a session",
-            "SELECT sessions.csrf, sessions.expires_utc_s, users.*
-             FROM sessions JOIN users ON users.id = sessions.user_id
-             WHERE token_sha256 = ?1 AND expires_utc_s > ?2",
+            &format!(
+                "SELECT {SESSION_COLUMNS}, users.*
+                 FROM sessions JOIN users ON users.id = sessions.user_id
+                 WHERE token_sha256 = ?1 AND expires_utc_s > ?2"
+            ),
             params![token.0, now_utc_s],
-            |row| {
-                let user = read_user(row)?;
-                let session = Session {
-                    token: *token,
-                    user: user.id,
-                    csrf: get(row, "csrf")?,
-                    expires_utc_s: get(row, "expires_utc_s")?,
-                };
-                Ok((session, user))
-            },
+            |row| Ok((read_session(row)?, read_user(row)?)),
         )
     }
 
@@ -196,14 +226,18 @@ impl AccountsTx for SqlTx<'_> {
     fn append_audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
         self.execute(
             "write the audit",
-            "INSERT INTO audit (at_utc_ms, actor_id, action, object, detail)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO audit (at_utc_ms, actor_id, action, object, detail, address, user_agent,
+                                reference)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 entry.at_utc_ms,
                 entry.actor.map(|id| id.to_string()),
                 entry.action,
                 entry.object,
-                entry.detail
+                entry.detail,
+                entry.origin.address,
+                entry.origin.user_agent,
+                entry.origin.reference,
             ],
         )
     }

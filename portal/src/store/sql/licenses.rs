@@ -18,7 +18,7 @@ fn reason_text(reason: LedgerReason) -> &'static str {
     }
 }
 
-fn read_entry(row: &SqlRow) -> Result<LedgerEntry, StoreError> {
+pub(super) fn read_entry(row: &SqlRow) -> Result<LedgerEntry, StoreError> {
     Ok(LedgerEntry {
         at_utc_ms: get(row, "at_utc_ms")?,
         distributor: parse(row, "distributor_id")?,
@@ -366,11 +366,11 @@ impl LicensesTx for SqlTx<'_> {
     }
 
     fn append_ledger(&mut self, entry: &LedgerEntry) -> Result<(), StoreError> {
-        self.execute(
+        let seq = self.one(
             "write the ledger",
             "INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, reason, tpm_id, note,
                                  actor_id, idempotency_key)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING seq",
             params![
                 entry.at_utc_ms,
                 entry.distributor.to_string(),
@@ -382,7 +382,10 @@ impl LicensesTx for SqlTx<'_> {
                 entry.actor.map(|id| id.to_string()),
                 entry.idempotency_key
             ],
-        )
+            |row| get(row, "seq"),
+        )?;
+        let seq = seq.ok_or(StoreError::Unreadable { column: "seq" })?;
+        self.chain(seq, entry)
     }
 
     fn has_grant(

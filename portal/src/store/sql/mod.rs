@@ -7,6 +7,7 @@
 mod accounts;
 mod licenses;
 mod others;
+mod people;
 mod projects;
 mod value;
 
@@ -14,7 +15,7 @@ use std::error::Error;
 
 use super::StoreError;
 pub(super) use value::{NONE, Params, SqlRow, Value};
-use value::{get, params, parse, parse_optional};
+use value::{ToValue, get, params, parse, parse_optional};
 
 /// Why a database refused a statement.
 pub(super) struct Refused {

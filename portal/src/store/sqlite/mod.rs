@@ -1,5 +1,7 @@
 //! One SQLite file in WAL mode.
 
+mod backup;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -11,6 +13,7 @@ use rusqlite::{Connection, ToSql, Transaction, TransactionBehavior, params_from_
 
 use super::sql::{self, Refused, SqlRow, SqlTx, Value};
 use super::{Store, StoreError, Tx, Verdict};
+pub use backup::{back_up, restore};
 
 /// One per schema version, in order. Never edited once released: forward only.
 const MIGRATIONS: &[&str] = &[
@@ -18,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0002_terms_and_hardware.sql"),
     include_str!("0003_dongles_and_mac_lists.sql"),
     include_str!("0004_users_by_address.sql"),
+    include_str!("0005_people.sql"),
 ];
 
 /// How long a statement waits for another process (a backup, `roots add`).

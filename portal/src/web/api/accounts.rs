@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::ProblemSchema;
 use super::body::{Body, Id};
+use crate::desk::{DeskError, FirstStep};
 use crate::rules::Counts;
 use crate::store::{Balance, Distributor, DistributorId, Role};
 use crate::web::App;
@@ -23,6 +24,8 @@ use crate::web::session::{self, SignedIn};
 pub(crate) struct SignIn {
     email: String,
     password: String,
+    /// Of the authenticator app, or a recovery code, where the account has one.
+    code: Option<String>,
 }
 
 /// A session that began. The same token is set as a cookie for browsers.
@@ -62,10 +65,20 @@ impl From<&crate::desk::Actor> for Person {
 )]
 pub(crate) async fn sign_in(
     State(app): State<App>,
-    Body(SignIn { email, password }): Body<SignIn>,
+    Body(SignIn {
+        email,
+        password,
+        code,
+    }): Body<SignIn>,
 ) -> Result<Response, ApiProblem> {
     let new = app
-        .desk(move |desk| desk.sign_in(&email, &password))
+        .desk(move |desk| match desk.sign_in(&email, &password)? {
+            FirstStep::Begun(new) => Ok(new),
+            FirstStep::WantsCode(step) => {
+                let code = code.ok_or(DeskError::WantsCode)?;
+                desk.second_step(&step, &code)
+            }
+        })
         .await?;
     let cookie = session::cookie(&new.token, app.settings.over_tls());
     let body = Session {
@@ -89,7 +102,7 @@ pub(crate) async fn sign_out(
     State(app): State<App>,
     Extension(signed_in): Extension<SignedIn>,
 ) -> Result<Response, ApiProblem> {
-    app.desk(move |desk| desk.sign_out(&signed_in.token))
+    app.desk(move |desk| desk.sign_out(&signed_in.actor, &signed_in.token))
         .await?;
     let cookie = session::no_cookie(app.settings.over_tls());
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
@@ -180,9 +193,11 @@ pub(crate) struct NewDistributor {
     email: String,
     /// The first user's password; without one, a one-time link is made.
     password: Option<String>,
+    /// Whose sub-distributor it is; none for the vendor's own.
+    parent_id: Option<DistributorId>,
 }
 
-/// Adds a distributor with its first user and the project `Ungroup`. Vendor staff only.
+/// Adds a distributor with its first user and the project `Ungroup`. Sales only.
 #[utoipa::path(
     post, path = "/api/v1/distributors", request_body = NewDistributor,
     responses(
@@ -198,7 +213,13 @@ pub(crate) async fn add_distributor(
     let (distributor, link_token) = app
         .desk(move |desk| {
             let password = new.password.as_deref();
-            desk.add_distributor(&signed_in.actor, &new.name, &new.email, password)
+            desk.add_distributor_under(
+                &signed_in.actor,
+                new.parent_id,
+                &new.name,
+                &new.email,
+                password,
+            )
         })
         .await?;
     let body = DistributorBody {
@@ -259,7 +280,7 @@ pub(crate) struct Grant {
     idempotency_key: Option<String>,
 }
 
-/// Gives channels to a distributor; answers with its balance. Vendor staff only.
+/// Gives channels to a distributor; answers with its balance. Sales only.
 #[utoipa::path(
     post, path = "/api/v1/distributors/{id}/grants", params(("id" = String, Path)),
     request_body = Grant,

@@ -5,6 +5,7 @@ mod body;
 pub(crate) mod hardware;
 pub(crate) mod licenses;
 pub(crate) mod others;
+pub(crate) mod people;
 pub(crate) mod projects;
 
 use axum::Json;
@@ -79,6 +80,14 @@ impl Modify for Bearer {
         others::add_dongle,
         others::check_dongle_in,
         others::issue_dongle,
+        people::users,
+        people::add_user,
+        people::change_user,
+        people::reset_user,
+        people::tokens,
+        people::add_token,
+        people::remove_token,
+        people::audit,
     ),
     components(schemas(ProblemSchema)),
     modifiers(&Bearer),

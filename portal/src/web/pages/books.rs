@@ -11,7 +11,7 @@ use super::server::server_id;
 use super::{DISTRIBUTORS, Frame, PROJECTS, counts_words, date_words, problem_page};
 use crate::desk::{Doer, HistoryLine, LedgerLine, MOST_LINES, kind_label};
 use crate::rules::Counts;
-use crate::store::{LedgerReason, Role};
+use crate::store::LedgerReason;
 use crate::web::App;
 use crate::web::session::SignedIn;
 
@@ -63,7 +63,7 @@ pub(crate) async fn ledger(
         Ok(read) => read,
         Err(error) => return problem_page(Some(&signed_in), &error),
     };
-    let is_staff = signed_in.actor.role == Role::Admin;
+    let is_staff = signed_in.actor.role.is_staff();
     let frame = Frame {
         signed_in: Some(&signed_in),
         title: "Ledger",

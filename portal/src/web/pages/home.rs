@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{Frame, PROJECTS, counts_words, date_words, problem_page};
 use crate::desk::{DeskError, ProjectView, ServerView, kind_label};
-use crate::store::{Balance, DistributorId, Project, ProjectId, Role};
+use crate::store::{Balance, DistributorId, Project, ProjectId};
 use crate::web::App;
 use crate::web::posted::Posted;
 use crate::web::problem::describe;
@@ -41,7 +41,7 @@ async fn projects_page(app: &App, signed_in: &SignedIn, problem: Option<&Problem
         Ok(read) => read,
         Err(error) => return problem_page(Some(signed_in), &error),
     };
-    let is_staff = signed_in.actor.role == Role::Admin;
+    let is_staff = signed_in.actor.role.is_staff();
     let frame = Frame {
         signed_in: Some(signed_in),
         title: "Projects",
@@ -79,7 +79,8 @@ async fn projects_page(app: &App, signed_in: &SignedIn, problem: Option<&Problem
             (panel("New project", None, html! {}, add))
         }
     };
-    frame.render(problem, None, body)
+    let welcome = html! { "Welcome, " (signed_in.name) "." };
+    frame.render(problem, Some(welcome), body)
 }
 
 /// What the distributor has, as 'available / total'.

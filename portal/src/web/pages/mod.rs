@@ -1,17 +1,20 @@
 //! The pages: sign in, projects, servers, licenses; for vendor staff, distributors.
 
+pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod books;
 pub(crate) mod distributors;
 pub(crate) mod home;
 pub(crate) mod server;
 pub(crate) mod sign_in;
+pub(crate) mod users;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sealgate_pages::{
-    Account, Icon, Layout, Markup, NavItem, Tone, error_page, html, problem_panel,
+    Account, FieldError, Icon, Layout, Markup, NavItem, Tone, error_page, html, problem_panel,
 };
 use sealgate_words::Problem;
 
@@ -33,10 +36,28 @@ const PROJECTS: NavItem = NavItem {
 const DISTRIBUTORS: NavItem = NavItem {
     href: "/distributors",
     label: "Distributors",
+    icon: Icon::Home,
+};
+const USERS: NavItem = NavItem {
+    href: "/users",
+    label: "Users",
     icon: Icon::Person,
 };
-const NAV: &[NavItem] = &[PROJECTS];
-const STAFF_NAV: &[NavItem] = &[PROJECTS, DISTRIBUTORS];
+const AUDIT: NavItem = NavItem {
+    href: "/audit",
+    label: "Audit",
+    icon: Icon::Search,
+};
+
+/// Where a role can go. An entry that leads to a refusal would only annoy.
+fn nav_of(role: Role) -> &'static [NavItem] {
+    match role {
+        Role::Admin => &[PROJECTS, DISTRIBUTORS, USERS, AUDIT],
+        Role::Sales | Role::Support => &[PROJECTS, DISTRIBUTORS],
+        Role::Distributor => &[PROJECTS, USERS],
+        Role::SubDistributor => &[PROJECTS],
+    }
+}
 
 /// The frame around a page.
 pub(crate) struct Frame<'a> {
@@ -55,13 +76,12 @@ impl Frame<'_> {
             place: PLACE,
             nav: match self.signed_in.map(|signed_in| signed_in.actor.role) {
                 None => &[],
-                Some(Role::Distributor) => NAV,
-                Some(Role::Admin) => STAFF_NAV,
+                Some(role) => nav_of(role),
             },
             current: self.current,
             account: self.signed_in.map(|signed_in| Account {
-                href: "",
-                name: &signed_in.actor.email,
+                href: "/account",
+                name: &signed_in.name,
                 sign_out: "/sign-out",
                 csrf: &signed_in.csrf,
             }),
@@ -118,6 +138,14 @@ fn date_words(utc_s: i64) -> String {
         .to_zoned_datetime(TimeZone::UTC)
         .strftime("%-d %B %Y, %H:%M UTC")
         .to_string()
+}
+
+/// What is wrong, beside the field it is about.
+fn field_error(field: &'static str, problem: &Problem) -> FieldError {
+    FieldError {
+        field,
+        message: format!("{} {} ({})", problem.cause, problem.cure, problem.code),
+    }
 }
 
 /// What people type for a number of channels. Nothing typed is none.

@@ -9,7 +9,7 @@ use sealgate_words::Problem;
 use serde::Deserialize;
 
 use super::{Frame, problem_page};
-use crate::desk::{DeskError, NewSession};
+use crate::desk::{DeskError, FirstStep, NewSession};
 use crate::web::App;
 use crate::web::posted::Posted;
 use crate::web::problem::describe;
@@ -78,7 +78,8 @@ pub(crate) async fn sign_in(State(app): State<App>, posted: Posted) -> Response 
         posted.text("password").to_owned(),
     );
     match app.desk(move |desk| desk.sign_in(&email, &password)).await {
-        Ok(new) => begin(&app, &new, safe_next(posted.text("next"))),
+        Ok(FirstStep::Begun(new)) => begin(&app, &new, safe_next(posted.text("next"))),
+        Ok(FirstStep::WantsCode(step)) => code_page(None, &step, posted.text("next")),
         Err(error) => page(
             Some(&describe(&error)),
             posted.text("email"),
@@ -87,7 +88,58 @@ pub(crate) async fn sign_in(State(app): State<App>, posted: Posted) -> Response 
     }
 }
 
-fn begin(app: &App, new: &NewSession, next: &str) -> Response {
+/// The second step. It carries what stands for the password in a field, as there is no
+/// session yet to keep it in.
+fn code_page(problem: Option<&Problem>, step: &str, next: &str) -> Response {
+    let frame = Frame {
+        signed_in: None,
+        title: "Type the code of your app",
+        current: "",
+        narrow: true,
+    };
+    let fields = html! {
+        input type="hidden" name="next" value=(safe_next(next));
+        input type="hidden" name="step" value=(step);
+        (field(&Field {
+            name: "code",
+            label: "Six-digit code",
+            hint: Some("Without your phone, type one of your recovery codes."),
+            autocomplete: "one-time-code",
+            ..Field::default()
+        }, &[]))
+    };
+    let body = form(
+        &Form {
+            action: "/sign-in/code",
+            csrf: "",
+            file: false,
+            download: false,
+            button: Button::primary("Sign in"),
+        },
+        fields,
+    );
+    frame.render(problem, None, body)
+}
+
+/// `POST /sign-in/code`.
+pub(crate) async fn second_step(State(app): State<App>, posted: Posted) -> Response {
+    let (step, code) = (
+        posted.text("step").to_owned(),
+        posted.text("code").to_owned(),
+    );
+    let done = app.desk(move |desk| desk.second_step(&step, &code)).await;
+    match done {
+        Ok(new) => begin(&app, &new, safe_next(posted.text("next"))),
+        Err(error @ (DeskError::WrongCode | DeskError::TooManyAttempts { .. })) => code_page(
+            Some(&describe(&error)),
+            posted.text("step"),
+            posted.text("next"),
+        ),
+        Err(error) => page(Some(&describe(&error)), "", posted.text("next")),
+    }
+}
+
+pub(super) fn begin(app: &App, new: &NewSession, next: &str) -> Response {
     let cookie = session::cookie(&new.token, app.settings.over_tls());
     ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response()
 }
@@ -97,8 +149,8 @@ pub(crate) async fn sign_out(
     Extension(signed_in): Extension<SignedIn>,
     _: Posted,
 ) -> Response {
-    let token = signed_in.token.clone();
-    if let Err(error) = app.desk(move |desk| desk.sign_out(&token)).await {
+    let (actor, token) = (signed_in.actor.clone(), signed_in.token.clone());
+    if let Err(error) = app.desk(move |desk| desk.sign_out(&actor, &token)).await {
         return problem_page(Some(&signed_in), &error);
     }
     let cookie = session::no_cookie(app.settings.over_tls());

@@ -4,18 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sealgate_store::StoreError;
+use sealgate_totp as totp;
 use sealgate_web::rooms::{Enrolment, User};
 use sealgate_words::Problem;
 use sha2::{Digest as _, Sha256};
 
 use super::{People, user_of};
 use crate::rooms::{blocking, entry};
-use crate::setup_code::{in_halves, normalized, random_code};
-use crate::totp;
 
-/// Ten letters of a 31-letter alphabet: 49 bits, each good once.
+/// Each good once.
 const RECOVERY_CODES: usize = 8;
-const RECOVERY_CODE_LETTERS: usize = 10;
 /// A key that isn't proved by then is made anew.
 const ENROLLING_MS: i64 = 30 * 60 * 1000;
 
@@ -53,7 +51,7 @@ impl People {
             return Err(entry("SG-SES-021", &[]));
         };
         let codes: Vec<String> = (0..RECOVERY_CODES)
-            .map(|_| random_code(RECOVERY_CODE_LETTERS))
+            .map(|_| totp::recovery_code(&rand::random()))
             .collect();
         let hashes: Vec<[u8; 32]> = codes.iter().map(|code| hash(code)).collect();
         let store = Arc::clone(&self.store);
@@ -63,7 +61,7 @@ impl People {
         })
         .await?;
         self.enrolling.lock().remove(name);
-        Ok(codes.iter().map(|code| in_halves(code)).collect())
+        Ok(codes)
     }
 
     /// Uses up a code of the app, or a recovery code.
@@ -80,7 +78,7 @@ impl People {
                 .and_then(|(key, _)| totp::step_of(&key, &typed, now));
             let fits = match step {
                 Some(step) => store.take_totp_step(&name, step)?,
-                None => store.take_recovery_code(&name, &hash(&normalized(&typed)))?,
+                None => store.take_recovery_code(&name, &hash(&typed))?,
             };
             Ok::<_, StoreError>(fits.then_some(user))
         })
@@ -91,5 +89,5 @@ impl People {
 }
 
 fn hash(code: &str) -> [u8; 32] {
-    Sha256::digest(code).into()
+    Sha256::digest(totp::typed_recovery_code(code)).into()
 }

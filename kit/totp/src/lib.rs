@@ -1,5 +1,8 @@
 //! Codes of authenticator apps: TOTP (RFC 6238) as every app does it: HMAC-SHA-1, 30 s,
-//! six digits.
+//! six digits. Box and portal share it.
+//!
+//! Invariant: pure; the time is an argument. Deliberately absent: which steps were used up,
+//! which each side keeps with its users.
 
 use data_encoding::BASE32_NOPAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -60,6 +63,31 @@ pub fn uri(key: &[u8; KEY_BYTES], box_name: &str, user: &str) -> String {
     )
 }
 
+/// Random bytes that a recovery code is made of.
+pub const RECOVERY_BYTES: usize = 10;
+/// 32 letters and digits that nobody takes for each other, so a byte picks one without bias.
+const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// A code that stands in for the app once, with 50 bits: `ABCDE-FGHJK`.
+pub fn recovery_code(random: &[u8; RECOVERY_BYTES]) -> String {
+    let letters: String = random
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+        .collect();
+    let (first, second) = letters.split_at(RECOVERY_BYTES / 2);
+    format!("{first}-{second}")
+}
+
+/// A recovery code as a person typed it, without what doesn't matter.
+pub fn typed_recovery_code(typed: &str) -> String {
+    typed
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_uppercase())
+        .take(RECOVERY_BYTES + 1)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +117,17 @@ mod tests {
         assert_eq!(step_of(KEY, "287082", 90_000), None);
         assert_eq!(step_of(KEY, "", 59_000), None);
         assert_eq!(step_of(KEY, "94287082", 59_000), None);
+    }
+
+    #[test]
+    fn a_recovery_code_is_found_however_it_is_typed() {
+        let code = recovery_code(&[0, 1, 2, 3, 4, 31, 32, 63, 255, 7]);
+        assert_eq!(code, "ABCDE-9A99H");
+        for typed in ["ABCDE-9A99H", "abcde9a99h", " abcde 9a99h "] {
+            assert_eq!(typed_recovery_code(typed), "ABCDE9A99H");
+        }
+        assert_ne!(typed_recovery_code("ABCDE9A99HX"), "ABCDE9A99H");
+        assert!(typed_recovery_code(&"A".repeat(1000)).len() <= RECOVERY_BYTES + 1);
     }
 
     #[test]
