@@ -12,7 +12,7 @@ tool() {
             if [[ -e $tools/$folder/$name ]]; then
                 MKE2FS_CONFIG=$tools/etc/mke2fs.conf \
                     "$tools/usr/lib64/ld-linux-x86-64.so.2" \
-                    --library-path "$tools/usr/lib/x86_64-linux-gnu" \
+                    --library-path "$tools/usr/lib/x86_64-linux-gnu:$tools/usr/lib/x86_64-linux-gnu/systemd" \
                     --argv0 "$name" "$tools/$folder/$name" "$@"
                 return
             fi
