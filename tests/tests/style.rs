@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["camera", "license", "base"]),
     ("recorder-link", &["camera"]),
     ("recorder", &["recorder-link", "camera", "base"]),
-    ("system", &["base", "words"]),
+    ("system", &["base", "license"]),
     ("alerts", &["base", "words"]),
     (
         "web",

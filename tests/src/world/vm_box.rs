@@ -47,7 +47,7 @@ impl VmBox {
                 cameras: None,
                 web_port: 0,
                 logs: folder.to_owned(),
-                append: "sealgate.lab_shell".to_owned(),
+                append: String::new(),
                 hardware: Hardware::default(),
                 recording: None,
             },
