@@ -84,7 +84,7 @@ mfg $mfg_mib $linux
 state $state_mib $linux state.ext4
 data $data_mib $linux data.ext4
 PARTITIONS
-    tool sfdisk --quiet --wipe never --wipe-partitions never "$disk" <<<"$table"
+    tool sfdisk --quiet --wipe never --wipe-partitions never "$disk" <<<"$table" >/dev/null
 }
 
 # make_ext4 FILE MIB LABEL FOLDER UUID
