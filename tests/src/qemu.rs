@@ -87,7 +87,13 @@ impl Image {
         run(Command::new("dd")
             .arg(format!("if={}", self.folder.join("disk.img").display()))
             .arg(format!("of={}", disk.display()))
-            .args(["bs=1M", "skip=513", "seek=513", "conv=notrunc", "status=none"])
+            .args([
+                "bs=1M",
+                "skip=513",
+                "seek=513",
+                "conv=notrunc",
+                "status=none",
+            ])
             // 512 MiB of root and 16 MiB of hashes, after the EFI partition: scripts/lib/disk.sh.
             .arg("count=528"))
         .context("write the image's system")

@@ -4,6 +4,7 @@
 //! The line is a DSSE envelope as licenses have it, so that the type of what is signed is
 //! signed too. Each part is checked against its hash as it is read.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 
 use ed25519_dalek::pkcs8::DecodePublicKey;
@@ -101,6 +102,26 @@ impl UpdateError {
             Self::Busy => "SG-UPD-010",
             Self::Disk { .. } => "SG-UPD-011",
         }
+    }
+
+    /// What the words of the code speak of.
+    pub fn values(&self) -> BTreeMap<String, String> {
+        let values = match self {
+            Self::Flavour { found } => vec![("found", found.clone())],
+            Self::BelowFloor { version, floor } => {
+                vec![
+                    ("version", version.to_string()),
+                    ("floor", floor.to_string()),
+                ]
+            }
+            Self::Running { version } => vec![("version", version.to_string())],
+            Self::Damaged { part } | Self::NoRoom { part } => vec![("part", (*part).to_owned())],
+            _ => Vec::new(),
+        };
+        values
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 }
 
@@ -249,7 +270,9 @@ pub fn read_part(
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1024 * 1024];
     while left > 0 {
-        let want = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let want = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         from.read_exact(&mut buffer[..want])
             .map_err(UpdateError::Incomplete)?;
         hash.update(&buffer[..want]);
@@ -282,7 +305,12 @@ pub(crate) mod tests {
     }
 
     /// A whole update with these three contents.
-    pub(crate) fn made(version: &str, contents: [&[u8]; 3], kind: &str, key: &SigningKey) -> Vec<u8> {
+    pub(crate) fn made(
+        version: &str,
+        contents: [&[u8]; 3],
+        kind: &str,
+        key: &SigningKey,
+    ) -> Vec<u8> {
         let parts: Vec<_> = PARTS
             .iter()
             .zip(contents)

@@ -146,7 +146,8 @@ fn tool(what: &'static str) -> impl FnOnce(ProgramError) -> DataError {
 /// # Errors
 /// It stays locked.
 pub fn open() -> Result<(), DataError> {
-    let lab = fs::read_to_string("/usr/share/sealgate/flavour").is_ok_and(|text| text.trim() == "lab");
+    let lab =
+        fs::read_to_string("/usr/share/sealgate/flavour").is_ok_and(|text| text.trim() == "lab");
     let result = open_as(lab);
     let state = match &result {
         Ok(encrypted) => DataState {
@@ -242,14 +243,28 @@ fn create() -> Result<(), DataError> {
     let key_file = KeyFile::write(&key[..])?;
     let path = key_file.0;
     let format = [
-        "luksFormat", "--type", "luks2", "--batch-mode", "--sector-size", "4096",
+        "luksFormat",
+        "--type",
+        "luks2",
+        "--batch-mode",
+        "--sector-size",
+        "4096",
         // The key has 512 random bits: stretching it would only cost time.
-        "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000",
-        "--key-file", path, DEVICE,
+        "--pbkdf",
+        "pbkdf2",
+        "--pbkdf-force-iterations",
+        "1000",
+        "--key-file",
+        path,
+        DEVICE,
     ];
     run("cryptsetup", &format, b"").map_err(tool("encrypt the data partition"))?;
-    run("cryptsetup", &["open", "--type", "luks2", "--key-file", path, DEVICE, NAME], b"")
-        .map_err(tool("open the new data partition"))?;
+    run(
+        "cryptsetup",
+        &["open", "--type", "luks2", "--key-file", path, DEVICE, NAME],
+        b"",
+    )
+    .map_err(tool("open the new data partition"))?;
     let made = fill(path);
     // Closed again in any case: it is the TPM that opens it.
     run("cryptsetup", &["close", NAME], b"").map_err(tool("close the new data partition"))?;
@@ -264,11 +279,19 @@ fn create() -> Result<(), DataError> {
 fn fill(key_file: &str) -> Result<(), DataError> {
     seal_to_tpm(key_file, &[])?;
     let unlock = format!("--unlock-key-file={key_file}");
-    let recovery = run("systemd-cryptenroll", &[&unlock, "--recovery-key", DEVICE], b"")
-        .map(Zeroizing::new)
-        .map_err(tool("make the recovery key"))?;
-    run("mkfs.ext4", &["-q", "-L", "data", "-m", "0", "/dev/mapper/data"], b"")
-        .map_err(tool("make the data partition's file system"))?;
+    let recovery = run(
+        "systemd-cryptenroll",
+        &[&unlock, "--recovery-key", DEVICE],
+        b"",
+    )
+    .map(Zeroizing::new)
+    .map_err(tool("make the recovery key"))?;
+    run(
+        "mkfs.ext4",
+        &["-q", "-L", "data", "-m", "0", "/dev/mapper/data"],
+        b"",
+    )
+    .map_err(tool("make the data partition's file system"))?;
     keep_recovery_key(recovery.trim())
 }
 
@@ -316,11 +339,23 @@ fn seal_to_tpm(key_file: &str, more: &[&str]) -> Result<(), DataError> {
 /// Asks the TPM. PCR 11 says `sysinit` then, which is what the vendor signed for, and moves
 /// on to `ready`, so that it answers nobody else until the next start.
 fn unseal() -> Result<(), DataError> {
-    let extend = |word| run("/usr/lib/systemd/systemd-pcrextend", &["--graceful", word], b"");
+    let extend = |word| {
+        run(
+            "/usr/lib/systemd/systemd-pcrextend",
+            &["--graceful", word],
+            b"",
+        )
+    };
     extend("sysinit").map_err(DataError::Sealed)?;
     let attached = run(
         "systemd-cryptsetup",
-        &["attach", NAME, DEVICE, "-", "tpm2-device=auto,headless=true,discard"],
+        &[
+            "attach",
+            NAME,
+            DEVICE,
+            "-",
+            "tpm2-device=auto,headless=true,discard",
+        ],
         b"",
     );
     extend("ready").map_err(DataError::Sealed)?;
@@ -335,8 +370,12 @@ pub fn unlock(recovery_key: &str) -> Result<(), DataError> {
     let key = normal_form(recovery_key);
     let key_file = KeyFile::write(key.as_bytes())?;
     let path = key_file.0;
-    run("cryptsetup", &["open", "--type", "luks2", "--key-file", path, DEVICE, NAME], b"")
-        .map_err(DataError::WrongKey)?;
+    run(
+        "cryptsetup",
+        &["open", "--type", "luks2", "--key-file", path, DEVICE, NAME],
+        b"",
+    )
+    .map_err(DataError::WrongKey)?;
     check_file_system()?;
     write_state(&DataState {
         open: true,
@@ -361,7 +400,10 @@ pub fn normal_form(typed: &str) -> Zeroizing<String> {
         .filter(char::is_ascii_alphabetic)
         .map(|letter| letter.to_ascii_lowercase())
         .collect();
-    let groups: Vec<String> = letters.chunks(8).map(|group| group.iter().collect()).collect();
+    let groups: Vec<String> = letters
+        .chunks(8)
+        .map(|group| group.iter().collect())
+        .collect();
     Zeroizing::new(groups.join("-"))
 }
 
@@ -419,7 +461,11 @@ mod tests {
     #[test]
     fn a_recovery_key_is_taken_as_it_is_typed() {
         let key = "abcdefgh-bcdefghi-cdefghij-defghijk";
-        for typed in [key, " ABCDEFGH bcdefghi cdefghij defghijk\r\n", "abcdefghbcdefghicdefghijdefghijk"] {
+        for typed in [
+            key,
+            " ABCDEFGH bcdefghi cdefghij defghijk\r\n",
+            "abcdefghbcdefghicdefghijdefghijk",
+        ] {
             assert_eq!(normal_form(typed).as_str(), key);
         }
         assert_eq!(normal_form("").as_str(), "");

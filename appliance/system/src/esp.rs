@@ -194,7 +194,12 @@ mod tests {
         ] {
             assert_eq!(entry(name).name(), name);
         }
-        for name in ["sealgate_1.2.3.tmp", "other_1.2.3.efi", "sealgate_1.2.efi", "sealgate_1.2.3+x.efi"] {
+        for name in [
+            "sealgate_1.2.3.tmp",
+            "other_1.2.3.efi",
+            "sealgate_1.2.efi",
+            "sealgate_1.2.3+x.efi",
+        ] {
             assert_eq!(Entry::from_name(name), None, "{name}");
         }
     }
@@ -205,12 +210,24 @@ mod tests {
             let entries: Vec<Entry> = names.iter().map(|name| entry(name)).collect();
             assert_eq!(chosen(&entries).unwrap().name(), expected, "{names:?}");
         };
-        check(&["sealgate_1.0.0.efi", "sealgate_1.1.0+3.efi"], "sealgate_1.1.0+3.efi");
-        check(&["sealgate_1.0.0.efi", "sealgate_1.1.0+0-3.efi"], "sealgate_1.0.0.efi");
+        check(
+            &["sealgate_1.0.0.efi", "sealgate_1.1.0+3.efi"],
+            "sealgate_1.1.0+3.efi",
+        );
+        check(
+            &["sealgate_1.0.0.efi", "sealgate_1.1.0+0-3.efi"],
+            "sealgate_1.0.0.efi",
+        );
         // Both given up: the newest, as something must be started.
-        check(&["sealgate_1.0.0+0-3.efi", "sealgate_1.1.0+0.efi"], "sealgate_1.1.0+0.efi");
+        check(
+            &["sealgate_1.0.0+0-3.efi", "sealgate_1.1.0+0.efi"],
+            "sealgate_1.1.0+0.efi",
+        );
         // An older version that was installed on purpose.
-        check(&["sealgate_1.0.0+3.efi", "sealgate_1.1.0+0.efi"], "sealgate_1.0.0+3.efi");
+        check(
+            &["sealgate_1.0.0+3.efi", "sealgate_1.1.0+0.efi"],
+            "sealgate_1.0.0+3.efi",
+        );
     }
 
     #[test]
@@ -218,7 +235,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join(FOLDER)).unwrap();
         let esp = Esp::at(folder.path());
-        for name in ["sealgate_1.0.0.efi", "sealgate_0.9.0+0-3.efi", "sealgate_0.8.0.tmp"] {
+        for name in [
+            "sealgate_1.0.0.efi",
+            "sealgate_0.9.0+0-3.efi",
+            "sealgate_0.8.0.tmp",
+        ] {
             fs::write(folder.path().join(FOLDER).join(name), name).unwrap();
         }
         esp.keep_only("1.0.0".parse().unwrap()).unwrap();

@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 
 use crate::programs::run;
 
-/// A box that is not up by then is not going to be; emulated ones take a minute.
-const PATIENCE: Duration = Duration::from_secs(240);
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// What does not hold, from the words catalog.
@@ -71,15 +69,15 @@ pub fn look() -> Result<(), Unwell> {
         .map_err(|_| Unwell::NoPages)
 }
 
-/// Looks until all holds.
+/// Looks until all holds, or for so long.
 ///
 /// # Errors
 /// What did not hold at the end.
-pub fn wait() -> Result<(), Unwell> {
+pub fn wait(patience: Duration) -> Result<(), Unwell> {
     let began = Instant::now();
     loop {
         match look() {
-            Err(_) if began.elapsed() < PATIENCE => sleep(PAUSE),
+            Err(_) if began.elapsed() < patience => sleep(PAUSE),
             outcome => return outcome,
         }
     }

@@ -4,6 +4,7 @@
 //! connection to a process of its own, on standard input and output. Who may connect, the
 //! socket's group says.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -50,14 +51,21 @@ impl Asked {
 pub struct Answer {
     /// What went wrong, from the words catalog; none: it is done.
     pub code: Option<String>,
+    /// What the words speak of, by name.
+    #[serde(default)]
+    pub values: BTreeMap<String, String>,
     /// The same for support.
     pub detail: Option<String>,
 }
 
 impl Answer {
-    fn of<E: std::error::Error>(outcome: &Result<(), E>, code: impl Fn(&E) -> &'static str) -> Self {
+    fn of<E: std::error::Error>(
+        outcome: &Result<(), E>,
+        code: impl Fn(&E) -> &'static str,
+    ) -> Self {
         Self {
             code: outcome.as_ref().err().map(|error| code(error).to_owned()),
+            values: BTreeMap::new(),
             detail: outcome.as_ref().err().map(|error| data::chain(error)),
         }
     }
@@ -81,7 +89,11 @@ pub fn serve(from: impl Read, to: impl Write, places: &Places) -> io::Result<()>
             if let Ok(running) = places.running() {
                 report::write(&places.esp, running.version)?;
             }
-            Answer::of(&outcome.map(drop), UpdateError::code)
+            let values = outcome.as_ref().err().map(UpdateError::values);
+            Answer {
+                values: values.unwrap_or_default(),
+                ..Answer::of(&outcome.map(drop), UpdateError::code)
+            }
         }
         Some(Asked::Unlock) => {
             let mut key = zeroize::Zeroizing::new(String::new());
@@ -115,7 +127,12 @@ fn use_data() {
         &["reset-failed", "var.mount", "sealgate-data.service"],
         &["start", "var.mount"],
         &["restart", "systemd-tmpfiles-setup.service"],
-        &["--no-block", "restart", "sealgate-recorder.service", "sealgate-supervisor.service"],
+        &[
+            "--no-block",
+            "restart",
+            "sealgate-recorder.service",
+            "sealgate-supervisor.service",
+        ],
     ];
     for step in steps {
         if let Err(error) = run("systemctl", step, b"") {

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use sealgate_base::write_durably;
 use sealgate_system::programs::run;
@@ -17,7 +18,8 @@ const USAGE: &str = "sealgate-system: what on the box needs root; started by its
 
   sealgate-system open-data     opens the data partition, and makes it at the first boot
   sealgate-system report        writes down which versions there are, for the pages
-  sealgate-system health        waits until this boot is a good one, or says why it is not
+  sealgate-system health SECONDS
+                                waits so long until this boot is a good one, or says why it is not
   sealgate-system serve         answers one request on standard input and output
   sealgate-system update FILE   installs an update
   sealgate-unlock               opens the data partition with the recovery key in the first
@@ -33,7 +35,10 @@ fn main() -> ExitCode {
         [] if unlock => unlock_by_socket(),
         ["open-data"] if !unlock => data::open().map_err(Into::into),
         ["report"] if !unlock => write_report(),
-        ["health"] if !unlock => check_health(),
+        ["health", seconds] if !unlock => match seconds.parse() {
+            Ok(seconds) => check_health(Duration::from_secs(seconds)),
+            Err(_) => Err(format!("{seconds} is no number of seconds").into()),
+        },
         ["serve"] if !unlock => {
             link::serve(io::stdin(), io::stdout(), &Places::default()).map_err(Into::into)
         }
@@ -59,8 +64,8 @@ fn write_report() -> Result<(), Box<dyn Error>> {
 
 /// A version on trial that is not well notes why, so that the one before it can say so, and
 /// restarts the box: the loader counts.
-fn check_health() -> Result<(), Box<dyn Error>> {
-    let Err(unwell) = health::wait() else {
+fn check_health(patience: Duration) -> Result<(), Box<dyn Error>> {
+    let Err(unwell) = health::wait(patience) else {
         return Ok(());
     };
     if health::on_trial() {

@@ -53,7 +53,11 @@ pub fn run(program: &str, arguments: &[&str], input: &[u8]) -> Result<String, Pr
     let last = said.lines().rev().find(|line| !line.trim().is_empty());
     Err(ProgramError::Failed {
         program: program.to_owned(),
-        said: last.unwrap_or("it said nothing").chars().take(300).collect(),
+        said: last
+            .unwrap_or("it said nothing")
+            .chars()
+            .take(300)
+            .collect(),
     })
 }
 
@@ -66,6 +70,9 @@ mod tests {
         assert_eq!(run("cat", &[], b"text").unwrap(), "text");
         let error = run("sh", &["-c", "echo first >&2; echo last >&2; exit 3"], b"").unwrap_err();
         assert_eq!(error.to_string(), "sh failed: last");
-        assert!(matches!(run("/nowhere", &[], b""), Err(ProgramError::Run { .. })));
+        assert!(matches!(
+            run("/nowhere", &[], b""),
+            Err(ProgramError::Run { .. })
+        ));
     }
 }

@@ -107,7 +107,10 @@ mod tests {
     use super::*;
 
     fn check(names: &[&str], trial: Option<(&str, &str)>, expected: Option<(&str, &str)>) {
-        let entries: Vec<Entry> = names.iter().filter_map(|name| Entry::from_name(name)).collect();
+        let entries: Vec<Entry> = names
+            .iter()
+            .filter_map(|name| Entry::from_name(name))
+            .collect();
         let trial = trial.map(|(version, code)| Trial {
             version: version.to_owned(),
             code: code.to_owned(),
@@ -123,10 +126,18 @@ mod tests {
     #[test]
     fn a_version_that_was_given_up_says_why_or_that_it_never_came_so_far() {
         let reverted = ["sealgate_1.1.0+0-3.efi", "sealgate_1.0.0.efi"];
-        check(&reverted, Some(("1.1.0", "SG-UPD-022")), Some(("1.1.0", "SG-UPD-022")));
+        check(
+            &reverted,
+            Some(("1.1.0", "SG-UPD-022")),
+            Some(("1.1.0", "SG-UPD-022")),
+        );
         check(&reverted, None, Some(("1.1.0", "SG-UPD-020")));
         // A note of another version tells nothing about this one.
-        check(&reverted, Some(("1.2.0", "SG-UPD-022")), Some(("1.1.0", "SG-UPD-020")));
+        check(
+            &reverted,
+            Some(("1.2.0", "SG-UPD-022")),
+            Some(("1.1.0", "SG-UPD-020")),
+        );
         check(&["sealgate_1.1.0+3.efi", "sealgate_1.0.0.efi"], None, None);
         check(&["sealgate_1.0.0.efi"], Some(("1.1.0", "SG-UPD-022")), None);
         // Put behind an older one that was installed on purpose: it did not fail.

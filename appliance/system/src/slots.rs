@@ -54,7 +54,9 @@ impl Partition {
     /// There is none, or it can't be written.
     pub fn open(by_name: &Path, part: &str, slot: Slot) -> io::Result<Self> {
         let path: PathBuf = by_name.join(format!("{part}-{}", slot.letter()));
-        let mut file = OpenOptions::new().write(true).open(fs::canonicalize(path)?)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .open(fs::canonicalize(path)?)?;
         let bytes = file.seek(SeekFrom::End(0))?;
         file.rewind()?;
         Ok(Self { file, bytes })

@@ -131,7 +131,9 @@ pub fn install(
     esp.keep_only(running.version)
         .map_err(disk("clear the EFI partition"))?;
     let [root, verity, kernel] = head.parts();
-    let free = esp.free_bytes().map_err(disk("ask for room on the EFI partition"))?;
+    let free = esp
+        .free_bytes()
+        .map_err(disk("ask for room on the EFI partition"))?;
     if kernel.bytes > free {
         return Err(UpdateError::NoRoom { part: kernel.name });
     }
@@ -277,8 +279,10 @@ mod tests {
     impl Box {
         fn install(&self, update: &[u8]) -> Result<Vec<Progress>, &'static str> {
             let mut told = Vec::new();
-            install(&mut &update[..], &self.places, |step| told.push(step.clone()))
-                .map_err(|error| error.code())?;
+            install(&mut &update[..], &self.places, |step| {
+                told.push(step.clone())
+            })
+            .map_err(|error| error.code())?;
             Ok(told)
         }
 
@@ -312,7 +316,10 @@ mod tests {
         let this = a_box();
         this.install(&made("0.9.0", [b"root", b"tree", b"kernel"], KIND, &key()))
             .unwrap();
-        assert_eq!(this.names(), ["sealgate_1.0.0+0.efi", "sealgate_0.9.0+3.efi"]);
+        assert_eq!(
+            this.names(),
+            ["sealgate_1.0.0+0.efi", "sealgate_0.9.0+3.efi"]
+        );
     }
 
     #[test]
@@ -329,8 +336,14 @@ mod tests {
         let mut damaged = whole.clone();
         *damaged.last_mut().unwrap() ^= 1;
         check(&damaged, "SG-UPD-006");
-        check(&made("1.1.0", [&room, b"tree", b"kernel"], KIND, &key()), "SG-UPD-008");
-        check(&made("0.4.0", [b"root", b"tree", b"kernel"], KIND, &key()), "SG-UPD-004");
+        check(
+            &made("1.1.0", [&room, b"tree", b"kernel"], KIND, &key()),
+            "SG-UPD-008",
+        );
+        check(
+            &made("0.4.0", [b"root", b"tree", b"kernel"], KIND, &key()),
+            "SG-UPD-004",
+        );
     }
 
     #[test]

@@ -47,7 +47,17 @@ mod tests {
         for text in ["0.0.0", "1.2.3", "10.0.4294967295"] {
             assert_eq!(text.parse::<Version>().unwrap().to_string(), text);
         }
-        for text in ["", "1", "1.2", "1.2.3.4", "1.2.x", "+1.2.3", "1.02.3", "1..3", "4294967296.0.0"] {
+        for text in [
+            "",
+            "1",
+            "1.2",
+            "1.2.3.4",
+            "1.2.x",
+            "+1.2.3",
+            "1.02.3",
+            "1..3",
+            "4294967296.0.0",
+        ] {
             assert_eq!(text.parse::<Version>(), Err(NotAVersion), "{text}");
         }
     }
