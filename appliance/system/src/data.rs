@@ -8,6 +8,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -187,6 +189,19 @@ fn write_state(state: &DataState) -> Result<(), DataError> {
     })
 }
 
+/// The firmware says that there is a TPM; its driver may need a while yet.
+const TPM_PATIENCE: Duration = Duration::from_secs(60);
+
+fn wait_for_tpm() {
+    let began = Instant::now();
+    while Path::new("/sys/firmware/acpi/tables/TPM2").exists()
+        && !Path::new("/dev/tpmrm0").exists()
+        && began.elapsed() < TPM_PATIENCE
+    {
+        sleep(Duration::from_millis(200));
+    }
+}
+
 fn open_as(lab: bool) -> Result<bool, DataError> {
     let mut head = vec![0; HEAD_BYTES];
     let mut device = File::open(DEVICE).map_err(DataError::Read)?;
@@ -199,11 +214,13 @@ fn open_as(lab: bool) -> Result<bool, DataError> {
         }
         Content::Plain | Content::Foreign => Err(DataError::Foreign),
         Content::Blank | Content::Unfinished => {
+            wait_for_tpm();
             create()?;
             unseal()?;
             Ok(true)
         }
         Content::Encrypted => {
+            wait_for_tpm();
             unseal()?;
             check_file_system()?;
             Ok(true)
