@@ -115,7 +115,6 @@ sbsign_file() {
 # make_bundle WORK KEYS VERSION FLAVOUR FILE: one signed file that brings a box to this
 # version: a line that says what follows, signed, then root, hash tree and kernel image.
 make_bundle() {
-    local work=$1 keys=$2 version=$3 flavour=$4 file=$5
     python3 - "$@" <<'PYTHON' || fail "the update cannot be made"
 import base64, hashlib, json, os, shutil, subprocess, sys
 work, keys, version, flavour, file = sys.argv[1:]

@@ -25,7 +25,8 @@ make_verified_root() {
     [[ $(grep -c . "$work/verity.env") -eq 3 ]] || fail "veritysetup's answer is not understood"
 }
 
-# make_initrd MODULES FILE: busybox, dmsetup with its libraries, the modules and `init`.
+# make_initrd MODULES FILE: busybox, dmsetup with its libraries, the modules, where the
+# kernel has any, and `init`.
 # Uncompressed: unpacking costs an emulated processor more than loading.
 make_initrd() {
     local modules=$1 file=$2 tree=${2}.d path library
@@ -37,11 +38,14 @@ make_initrd() {
     while read -r library; do
         cp -L "$tools/usr/lib/x86_64-linux-gnu/$library" "$tree/usr/lib/x86_64-linux-gnu/"
     done < <(needed_libraries "$tools/usr/sbin/dmsetup")
-    while read -r path; do
-        library=$(basename "${path%.ko*}.ko")
-        copy_module "$modules/$path" "$tree/modules/$library"
-        echo "/modules/$library" >>"$tree/modules/order"
-    done < <(module_files "$modules" "$here/scripts/lib/initrd/modules")
+    : >"$tree/modules/order"
+    if [[ -n $modules ]]; then
+        while read -r path; do
+            library=$(basename "${path%.ko*}.ko")
+            copy_module "$modules/$path" "$tree/modules/$library"
+            echo "/modules/$library" >>"$tree/modules/order"
+        done < <(module_files "$modules" "$here/scripts/lib/initrd/modules")
+    fi
     install -m 0755 "$here/scripts/lib/initrd/init" "$tree/init"
     find "$tree" -exec touch -h -d @0 {} +
     (cd "$tree" && find . | LC_ALL=C sort | tool cpio --quiet -o -H newc -R 0:0 --reproducible) >"$file"
