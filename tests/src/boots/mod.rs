@@ -5,6 +5,7 @@
 //! verb with what it shows; the first that does not hold ends the run, as the next ones
 //! stand on it.
 
+mod cuts;
 mod disk;
 mod table;
 
@@ -19,6 +20,7 @@ pub use table::write_table;
 
 use crate::client::box_api::BoxApi;
 use crate::journey::OWNER_PASSWORD;
+use crate::qemu::Recording;
 use crate::swtpm;
 use crate::world::namespaces::Switch;
 use crate::world::process::run;
@@ -123,6 +125,15 @@ impl Boots {
         .await?;
         self.test("An update goes into the other slot", Self::updates)
             .await?;
+        // The box is switched off for this; it costs no boot.
+        self.test(
+            "Power loss at any flush of the update leaves a whole version to start",
+            async |boots: &mut Self| {
+                boots.restart().await?;
+                boots.survives_power_loss()
+            },
+        )
+        .await?;
         self.test(
             "The new version opens the same data and is found good",
             Self::next_version_runs,
@@ -205,6 +216,13 @@ impl Boots {
     }
 
     async fn first_start(&mut self) -> Result<String> {
+        let recording = self.recording();
+        run(Command::new("cp")
+            .arg("--sparse=always")
+            .arg(&self.vm.machine().disk)
+            .arg(self.base()))
+        .context("keep the disk as it was")?;
+        self.vm.machine().recording = Some(recording);
         self.switch_on().await?;
         let within = self.within(PAGES_ANSWER);
         self.fingerprint = (self.vm)
@@ -244,6 +262,29 @@ impl Boots {
         Ok("Secure Boot on; PCR 7 and signed PCR 11".to_owned())
     }
 
+    /// What its power's loss at any flush of that boot would have left.
+    fn survives_power_loss(&mut self) -> Result<String> {
+        let image = self.places.build.join(format!("image-{NEXT}/lab"));
+        let checked = cuts::check(&self.base(), &self.recording().writes, &image)?;
+        self.vm.machine().recording = None;
+        for file in [self.base(), self.recording().writes, self.recording().trace] {
+            std::fs::remove_file(&file).with_context(|| format!("remove {}", file.display()))?;
+        }
+        Ok(checked.to_string())
+    }
+
+    /// The disk as it was before the boot that is recorded.
+    fn base(&self) -> PathBuf {
+        self.places.run.join("base.img")
+    }
+
+    fn recording(&self) -> Recording {
+        Recording {
+            writes: self.places.run.join("writes"),
+            trace: self.places.run.join("trace"),
+        }
+    }
+
     async fn updates(&mut self) -> Result<String> {
         self.install(NEXT).await?;
         let updates = self.api()?.updates().await?;
@@ -255,7 +296,6 @@ impl Boots {
     }
 
     async fn next_version_runs(&mut self) -> Result<String> {
-        self.restart().await?;
         self.comes_up().await?;
         self.good_version(NEXT).await?;
         self.must_see("cat /run/sealgate-slot", "b").await?;
