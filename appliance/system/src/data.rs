@@ -192,6 +192,10 @@ fn write_state(state: &DataState) -> Result<(), DataError> {
 /// The firmware says that there is a TPM; its driver may need a while yet.
 const TPM_PATIENCE: Duration = Duration::from_secs(60);
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program that does this alone, and no event tells of a device node"
+)]
 fn wait_for_tpm() {
     let began = Instant::now();
     while Path::new("/sys/firmware/acpi/tables/TPM2").exists()

@@ -73,6 +73,10 @@ pub fn look() -> Result<(), Unwell> {
 ///
 /// # Errors
 /// What did not hold at the end.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program that does this alone, and no event tells that all is well"
+)]
 pub fn wait(patience: Duration) -> Result<(), Unwell> {
     let began = Instant::now();
     loop {
