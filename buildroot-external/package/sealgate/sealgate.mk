@@ -18,6 +18,7 @@ SEALGATE_CARGO_ENV = PKG_CONFIG_ALLOW_CROSS=1
 SEALGATE_CARGO_BUILD_OPTS = \
 	--package sealgate-supervisor \
 	--package sealgate-recorder \
+	--package sealgate-system \
 	--package sealgate-cli
 
 # A local source is not vendored by Buildroot's download step. Cargo.lock pins every
@@ -29,7 +30,7 @@ endef
 SEALGATE_PRE_BUILD_HOOKS += SEALGATE_FETCH_CRATES
 
 define SEALGATE_INSTALL_TARGET_CMDS
-	$(foreach binary,sealgate-supervisor sealgate-recorder sealgate,\
+	$(foreach binary,sealgate-supervisor sealgate-recorder sealgate-system sealgate,\
 		$(INSTALL) -D -m 0755 \
 			$(@D)/target/$(RUSTC_TARGET_NAME)/$(if $(BR2_ENABLE_DEBUG),debug,release)/$(binary) \
 			$(TARGET_DIR)/usr/bin/$(binary)$(sep))

@@ -15,6 +15,7 @@ mod replace;
 pub(crate) mod settings;
 mod steering;
 mod streams;
+mod updates;
 mod video;
 
 pub use adding_jobs::Jobs;
@@ -26,6 +27,7 @@ pub use pending::Pending;
 pub use people::People;
 pub use settings::Settings;
 pub use steering::Steerer;
+pub use updates::Updates;
 pub use video::Video;
 
 use sealgate_web::internal_fault;

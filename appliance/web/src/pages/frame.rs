@@ -60,6 +60,14 @@ const NAV: &[(Right, NavItem)] = &[
             icon: Icon::List,
         },
     ),
+    (
+        Right::Manage,
+        NavItem {
+            href: "/updates",
+            label: "Updates",
+            icon: Icon::Upload,
+        },
+    ),
 ];
 
 /// What a handler needs to answer with a page.

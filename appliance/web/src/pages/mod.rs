@@ -26,6 +26,7 @@ pub(crate) mod sign_in;
 pub(crate) mod start;
 pub(crate) mod support;
 pub(crate) mod tokens;
+pub(crate) mod updates;
 pub(crate) mod user;
 pub(crate) mod users;
 pub(crate) mod wall;
