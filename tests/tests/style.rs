@@ -8,6 +8,9 @@ use std::process::Command;
 
 use cargo_metadata::MetadataCommand;
 
+#[path = "style/buildroot.rs"]
+mod buildroot;
+
 /// Who may depend on whom: the table of ARCHITECTURE.md. Names are without the
 /// `sealgate-` in front. `tests` may use anything and so is not listed.
 const ARROWS: &[(&str, &[&str])] = &[
