@@ -355,7 +355,7 @@ pub(crate) mod tests {
         let head = read_head(&mut from, &public_pem(&key())).unwrap();
         assert_eq!(head.version().to_string(), "1.1.0");
         for (part, content) in head.parts().iter().zip(["root", "tree", "kernel"]) {
-            let mut got = Vec::new();
+            let mut got: Vec<u8> = Vec::new();
             read_part(&mut from, part, |piece| {
                 got.extend(piece);
                 Ok(())

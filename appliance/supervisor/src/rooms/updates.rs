@@ -47,7 +47,7 @@ impl Updates {
             link::ask(Path::new(link::SOCKET), what, content, tell)
         });
         match asked.await {
-            Ok(Ok(answer)) => done(answer),
+            Ok(Ok(answer)) => refusal(&answer).map_or(Ok(()), Err),
             Ok(Err(error)) => {
                 tracing::error!(%error, what, "the system service does not answer");
                 Err(entry("SG-UPD-013", &[]))
@@ -57,17 +57,17 @@ impl Updates {
     }
 }
 
-fn done(answer: Answer) -> Result<(), Problem> {
-    let Some(code) = answer.code else {
-        return Ok(());
-    };
-    tracing::warn!(code, detail = answer.detail, "the system service refused");
+/// What the answer says no with.
+fn refusal(answer: &Answer) -> Option<Problem> {
+    let code = answer.code.as_deref()?;
+    let detail = answer.detail.as_deref();
+    tracing::warn!(code, detail, "the system service refused");
     let values: Vec<(&str, &str)> = answer
         .values
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    Err(match sealgate_words::catalog::find(&code) {
+    Some(match sealgate_words::catalog::find(code) {
         Some(entry) => entry.problem(&values),
         None => entry("SG-UPD-013", &[]),
     })
