@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154
 
 mib=1048576
-root_mib=512 verity_mib=16 state_mib=64
+esp_mib=512 root_mib=512 verity_mib=16 mfg_mib=16 state_mib=64
 
 size_of() { du -h "$1" | cut -f1; }
 
@@ -25,7 +25,8 @@ make_verified_root() {
     [[ $(grep -c . "$work/verity.env") -eq 3 ]] || fail "veritysetup's answer is not understood"
 }
 
-# make_initrd MODULES FILE: busybox, dmsetup with its libraries, the modules and `init`.
+# make_initrd MODULES FILE: busybox, dmsetup with its libraries, the modules, where the
+# kernel has any, and `init`.
 # Uncompressed: unpacking costs an emulated processor more than loading.
 make_initrd() {
     local modules=$1 file=$2 tree=${2}.d path library
@@ -37,11 +38,14 @@ make_initrd() {
     while read -r library; do
         cp -L "$tools/usr/lib/x86_64-linux-gnu/$library" "$tree/usr/lib/x86_64-linux-gnu/"
     done < <(needed_libraries "$tools/usr/sbin/dmsetup")
-    while read -r path; do
-        library=$(basename "${path%.ko*}.ko")
-        copy_module "$modules/$path" "$tree/modules/$library"
-        echo "/modules/$library" >>"$tree/modules/order"
-    done < <(module_files "$modules" "$here/scripts/lib/initrd/modules")
+    : >"$tree/modules/order"
+    if [[ -n $modules ]]; then
+        while read -r path; do
+            library=$(basename "${path%.ko*}.ko")
+            copy_module "$modules/$path" "$tree/modules/$library"
+            echo "/modules/$library" >>"$tree/modules/order"
+        done < <(module_files "$modules" "$here/scripts/lib/initrd/modules")
+    fi
     install -m 0755 "$here/scripts/lib/initrd/init" "$tree/init"
     find "$tree" -exec touch -h -d @0 {} +
     (cd "$tree" && find . | LC_ALL=C sort | tool cpio --quiet -o -H newc -R 0:0 --reproducible) >"$file"
@@ -53,30 +57,38 @@ needed_libraries() {
         --list "$1" | awk '$2 == "=>" && $1 !~ /\// { print $1 }'
 }
 
-# make_disk WORK DATA-MIB SERIAL: GPT with root-a, verity-a, state, data; no loop mounts.
+# make_disk WORK DATA-MIB SERIAL: the whole disk, without loop mounts. Slot B and mfg are
+# empty; a box's first boot encrypts data, but in the lab's image it is there, for boots
+# without firmware.
 make_disk() {
-    local work=$1 data_mib=$2 serial=$3 disk=$1/disk.img
-    local root_at=1 verity_at state_at data_at
-    verity_at=$((root_at + root_mib))
-    state_at=$((verity_at + verity_mib))
-    data_at=$((state_at + state_mib))
+    local work=$1 data_mib=$2 serial=$3 disk=$1/disk.img at=1 number=1 name size type file
+    local linux=0fc63daf-8483-4772-8e79-3d69d8477de4 table
     mkdir -p "$work/state" "$work/data"
     [[ -z $serial ]] || echo "$serial" >"$work/state/serial"
     make_ext4 "$work/state.ext4" "$state_mib" state "$work/state" 5ea16a7e-0000-4000-8000-000000000003
     make_ext4 "$work/data.ext4" "$data_mib" data "$work/data" 5ea16a7e-0000-4000-8000-000000000004
-    truncate -s $(((data_at + data_mib + 1) * mib)) "$disk"
-    tool sfdisk --quiet "$disk" <<TABLE
-label: gpt
+    table="label: gpt
 label-id: 5ea16a7e-0000-4000-8000-000000000010
-start=${root_at}MiB, size=${root_mib}MiB, type=4f68bce3-e8cd-4db1-96e7-fbcaf984b709, name=root-a, uuid=5ea16a7e-0000-4000-8000-000000000011
-start=${verity_at}MiB, size=${verity_mib}MiB, type=2c7357ed-ebd2-46d9-aec1-23d437ec2bf5, name=verity-a, uuid=5ea16a7e-0000-4000-8000-000000000012
-start=${state_at}MiB, size=${state_mib}MiB, type=linux, name=state, uuid=5ea16a7e-0000-4000-8000-000000000013
-start=${data_at}MiB, size=${data_mib}MiB, type=linux, name=data, uuid=5ea16a7e-0000-4000-8000-000000000014
-TABLE
-    place "$work/root.erofs" "$disk" "$root_at"
-    place "$work/root.verity" "$disk" "$verity_at"
-    place "$work/state.ext4" "$disk" "$state_at"
-    place "$work/data.ext4" "$disk" "$data_at"
+"
+    rm -f "$disk"
+    truncate -s $(((1 + esp_mib + 2 * (root_mib + verity_mib) + mfg_mib + state_mib + data_mib + 1) * mib)) "$disk"
+    while read -r name size type file; do
+        table+="start=${at}MiB, size=${size}MiB, type=$type, name=$name, uuid=5ea16a7e-0000-4000-8000-0000000001$(printf %02d "$number")
+"
+        [[ -z $file ]] || place "$work/$file" "$disk" "$at"
+        at=$((at + size))
+        number=$((number + 1))
+    done <<PARTITIONS
+esp $esp_mib c12a7328-f81f-11d2-ba4b-00a0c93ec93b esp.vfat
+root-a $root_mib 4f68bce3-e8cd-4db1-96e7-fbcaf984b709 root.erofs
+verity-a $verity_mib 2c7357ed-ebd2-46d9-aec1-23d437ec2bf5 root.verity
+root-b $root_mib 4f68bce3-e8cd-4db1-96e7-fbcaf984b709
+verity-b $verity_mib 2c7357ed-ebd2-46d9-aec1-23d437ec2bf5
+mfg $mfg_mib $linux
+state $state_mib $linux state.ext4
+data $data_mib $linux data.ext4
+PARTITIONS
+    tool sfdisk --quiet --wipe never --wipe-partitions never "$disk" <<<"$table" >/dev/null
 }
 
 # make_ext4 FILE MIB LABEL FOLDER UUID
@@ -97,7 +109,7 @@ write_manifest() {
     echo "  \"root_hash\": \"$root_hash\","
     echo "  \"vendor_roots_sha256\": \"$(sha256sum "$work/root/usr/share/sealgate/vendor-roots.json" | cut -d' ' -f1)\","
     echo '  "bytes": {'
-    for file in vmlinuz initrd root.erofs root.verity; do
+    for file in vmlinuz initrd root.erofs root.verity sealgate.efi; do
         [[ ! -e $work/$file ]] || echo "    \"$file\": $(stat -c %s "$work/$file"),"
     done
     echo "    \"disk.img\": $(stat -c %s "$work/disk.img")"

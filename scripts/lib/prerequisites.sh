@@ -29,7 +29,7 @@ prerequisite_packages=(
     # looking at recordings and pages
     ffmpeg chromium fonts-dejavu-core
     # the image and its boots
-    mmdebstrap qemu-system-x86 ovmf fdisk e2fsprogs zstd cpio debian-archive-keyring
+    mmdebstrap qemu-system-x86 ovmf mtools fdisk e2fsprogs zstd cpio debian-archive-keyring
     # reading documents with somebody else's code
     python3-cryptography
     # the portal's other database: a cluster of the test's own

@@ -12,7 +12,7 @@ tool() {
             if [[ -e $tools/$folder/$name ]]; then
                 MKE2FS_CONFIG=$tools/etc/mke2fs.conf \
                     "$tools/usr/lib64/ld-linux-x86-64.so.2" \
-                    --library-path "$tools/usr/lib/x86_64-linux-gnu" \
+                    --library-path "$tools/usr/lib/x86_64-linux-gnu:$tools/usr/lib/x86_64-linux-gnu/systemd" \
                     --argv0 "$name" "$tools/$folder/$name" "$@"
                 return
             fi
@@ -95,7 +95,7 @@ apply_overlays() {
 install_binaries() {
     local from=$1 root=$2 binary
     need_command strip binutils
-    for binary in sealgate-supervisor sealgate-recorder sealgate; do
+    for binary in sealgate-supervisor sealgate-recorder sealgate-system sealgate; do
         [[ -x $from/$binary ]] || refuse "$from has no $binary: build it first"
         strip -o "$root/usr/bin/$binary" "$from/$binary"
         chmod 0755 "$root/usr/bin/$binary"
@@ -172,7 +172,7 @@ VERSION_ID=$version
 IMAGE_ID=sealgate-$flavour
 IMAGE_VERSION=$version
 TEXT
-    mkdir -p "$root"/{dev,proc,sys,run,tmp,var,state,root}
+    mkdir -p "$root"/{dev,proc,sys,run,tmp,var,state,efi,root}
     if [[ ! -e $root/etc/shadow ]] || ! grep -q '^sealgate-recorder:' "$root/etc/passwd"; then
         # Its list of users goes to standard error; the date would be in /etc/shadow.
         SOURCE_DATE_EPOCH=0 tool systemd-sysusers --root="$root" 2>"$root.sysusers" \
@@ -185,6 +185,6 @@ TEXT
     find "$root" -perm /6000 ! -type l -exec chmod ug-s {} +
     chmod 0600 "$root/etc/shadow"
     rm -f "$root"/etc/{passwd,group,shadow,gshadow,subuid,subgid}- "$root/etc/.pwd.lock"
-    [[ -x $root/usr/bin/sealgate-supervisor && -x $root/usr/bin/sealgate-recorder && -x $root/usr/bin/sealgate ]] \
+    [[ -x $root/usr/bin/sealgate-supervisor && -x $root/usr/bin/sealgate-recorder && -x $root/usr/bin/sealgate-system && -x $root/usr/bin/sealgate ]] \
         || fail "the root file system has no Sealgate binaries: give --binaries"
 }

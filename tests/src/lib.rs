@@ -2,6 +2,7 @@
 
 pub mod attack;
 pub mod bench;
+pub mod boots;
 pub mod browser;
 pub mod client;
 pub mod dongle;

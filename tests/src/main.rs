@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use sealgate_tests::boots;
 use sealgate_tests::evidence::Report;
 use sealgate_tests::import_once::ImportOnce;
 use sealgate_tests::journey::{self, Break};
@@ -34,6 +35,8 @@ enum Command {
     NeverDeactivates(NeverDeactivates),
     /// Records the disk's writes of an import, and replays each moment's power loss.
     PowerCuts(PowerCuts),
+    /// Boots the image from its disk, as a box does: Secure Boot, encrypted data, an update.
+    Boots(Boots),
     /// Kills the supervisor (as plain processes) again and again while it imports a license.
     SupervisorKills(SupervisorKills),
     /// One import into a license folder; for tests that cut it short.
@@ -166,6 +169,22 @@ struct PowerCuts {
 }
 
 #[derive(Debug, clap::Args)]
+struct Boots {
+    /// The repository's build folder.
+    #[arg(long, default_value = "build")]
+    build: PathBuf,
+    /// What goes wrong too: an update that does not work, a damaged root, a foreign kernel.
+    #[arg(long)]
+    all: bool,
+    /// Writes the result as a page.
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// Keeps logs and state of this run.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Debug, clap::Args)]
 struct SupervisorKills {
     /// The repository's build folder.
     #[arg(long, default_value = "build")]
@@ -193,6 +212,22 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::PowerCuts(arguments) => {
             in_a_folder(&arguments.build, arguments.keep, async |places| {
                 power_cuts(&arguments, places).await
+            })
+            .await
+        }
+        Command::Boots(arguments) => {
+            in_a_folder(&arguments.build, arguments.keep, async |places| {
+                let rows = boots::play(places, arguments.all).await?;
+                if let Some(file) = &arguments.table {
+                    boots::write_table(&rows, file)?;
+                }
+                let held = rows.iter().filter(|row| row.failure.is_none()).count();
+                println!("{held} of {} boot tests hold", rows.len());
+                Ok(if held == rows.len() {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                })
             })
             .await
         }

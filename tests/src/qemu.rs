@@ -87,8 +87,14 @@ impl Image {
         run(Command::new("dd")
             .arg(format!("if={}", self.folder.join("disk.img").display()))
             .arg(format!("of={}", disk.display()))
-            .args(["bs=1M", "skip=1", "seek=1", "conv=notrunc", "status=none"])
-            // 512 MiB of root and 16 MiB of hashes: scripts/lib/disk.sh.
+            .args([
+                "bs=1M",
+                "skip=513",
+                "seek=513",
+                "conv=notrunc",
+                "status=none",
+            ])
+            // 512 MiB of root and 16 MiB of hashes, after the EFI partition: scripts/lib/disk.sh.
             .arg("count=528"))
         .context("write the image's system")
         .map(drop)
@@ -119,8 +125,10 @@ pub struct Machine {
     pub web_port: u16,
     /// Folder for the logs `serial.log`, `qemu.log`, `swtpm.log`; appended to.
     pub logs: PathBuf,
-    /// More words for the kernel's command line.
+    /// More words for the kernel's command line; only where QEMU loads the kernel.
     pub append: String,
+    /// Starts from its disk by UEFI, as a box does, instead of QEMU loading the kernel.
+    pub from_disk: bool,
     /// What it is made of otherwise.
     pub hardware: Hardware,
     /// Where to record each write to the disk, and each command to the TPM.
@@ -168,9 +176,6 @@ impl Machine {
             .args(accelerator.arguments())
             .args(self.hardware.arguments())
             .args(["-nodefaults", "-display", "none", "-no-reboot"])
-            .arg("-kernel")
-            .arg(self.image.folder.join("vmlinuz"))
-            .args(["-append", &self.kernel_command_line()])
             .arg("-chardev")
             .arg(format!(
                 "file,id=serial,path={},append=on",
@@ -193,9 +198,13 @@ impl Machine {
             .arg("-netdev")
             .arg(format!("user,id=lan,hostfwd=tcp:127.0.0.1:{web_port}-:443"))
             .args(["-device", &self.hardware.nic_device("lan", LAN0_SLOT)]);
-        let initrd = self.image.folder.join("initrd");
-        if initrd.exists() {
-            command.arg("-initrd").arg(initrd);
+        if !self.from_disk {
+            command
+                .arg("-kernel")
+                .arg(self.image.folder.join("vmlinuz"))
+                .args(["-append", &self.kernel_command_line()])
+                .arg("-initrd")
+                .arg(self.image.folder.join("initrd"));
         }
         match &tap {
             Some(tap) => command.args([
@@ -206,7 +215,7 @@ impl Machine {
             None => command.args(["-netdev", "hubport,id=cam,hubid=0"]),
         };
         command.args(["-device", &self.hardware.nic_device("cam", CAM0_SLOT)]);
-        if self.hardware.uefi {
+        if self.hardware.uefi || self.from_disk {
             command.args(self.firmware_arguments()?);
         }
         if tpm.is_some() {
@@ -389,6 +398,25 @@ impl Qemu {
             }
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Waits until it ends by itself, as it does where a box restarts.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub async fn ended(mut self, within: Duration) -> Result<()> {
+        let end = Instant::now() + within;
+        while self.process.must_be_running().is_ok() {
+            if Instant::now() > end {
+                bail!(
+                    "the box did not restart within {within:?}. The end of {}:\n{}",
+                    self.serial.display(),
+                    last_lines(&self.serial, 25)
+                );
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
     }
 
     /// Restarts it the clean way: services end, file systems are unmounted, and a new

@@ -25,7 +25,7 @@ use crate::license_desk::LicenseDesk;
 use crate::motion_desk;
 use crate::onvif_desk::OnvifDesk;
 use crate::replacements::Replacements;
-use crate::rooms::{Cameras, Clips, Gate, License, Pending, People, Steerer, Video};
+use crate::rooms::{Cameras, Clips, Gate, License, Pending, People, Steerer, Updates, Video};
 use crate::setup_code::SetupCode;
 use crate::traffic_desk::{self, Traffic};
 
@@ -195,6 +195,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         live: video,
         steering: Arc::new(Steerer::new(desk.clone(), onvif)),
         clips: Arc::new(clips),
+        updates: Arc::new(Updates::new(&config.identity.data_dir)),
     };
     let alive = {
         let clock = Arc::clone(&clock);

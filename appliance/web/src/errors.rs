@@ -50,8 +50,11 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-CAM-005" | "SG-CAM-006" | "SG-CAM-039" | "SG-CAM-055" | "SG-CAM-061" | "SG-REC-008" => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
+        "SG-UPD-010" => StatusCode::CONFLICT,
+        "SG-UPD-011" => StatusCode::INTERNAL_SERVER_ERROR,
+        "SG-UPD-012" | "SG-UPD-013" => StatusCode::SERVICE_UNAVAILABLE,
         _ => match code.get(..7) {
-            Some("SG-SES-" | "SG-DOC-" | "SG-LIC-") => StatusCode::UNPROCESSABLE_ENTITY,
+            Some("SG-SES-" | "SG-DOC-" | "SG-LIC-" | "SG-UPD-") => StatusCode::UNPROCESSABLE_ENTITY,
             Some("SG-TPM-") => StatusCode::SERVICE_UNAVAILABLE,
             Some("SG-CAM-" | "SG-REC-" | "SG-STA-") => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -14,6 +14,7 @@ use sealgate_words::Problem;
 
 mod adding;
 mod people;
+mod updates;
 mod views;
 
 pub(crate) use adding::{AddedList, PasswordVerdicts, shown_ip};
@@ -25,6 +26,8 @@ pub use people::{
     ApiTokenView, AuditView, Checked, Enrolment, NewApiToken, Recovery, Right, Role, SessionStore,
     Setup, SignIn, StoredSession, User, UserRoom, UserView,
 };
+
+pub use updates::{UpdateRoom, UpdatesView, VersionView};
 
 pub use views::{
     CameraCounters, CameraSettings, CameraState, CameraVerdict, CameraView, ClipView, CounterView,
@@ -70,6 +73,8 @@ pub struct Rooms {
     pub steering: Arc<dyn SteeringRoom>,
     /// Clips to take away.
     pub clips: Arc<dyn ClipRoom>,
+    /// Updates of the box's own system.
+    pub updates: Arc<dyn UpdateRoom>,
 }
 
 /// What this box is.

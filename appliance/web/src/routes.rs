@@ -7,7 +7,7 @@ use sealgate_words::Problem;
 
 use crate::api::{
     adding, cameras, channels, clips, events, gate, license, live, metrics, recordings, sessions,
-    status, steering, users,
+    status, steering, updates, users,
 };
 use crate::app::App;
 use crate::errors::problem;
@@ -157,6 +157,10 @@ pub(crate) fn routes() -> Vec<Route> {
         route(GET, "/tokens", MANAGE, Page, pages::tokens::show),
         route(POST, "/tokens", MANAGE, Page, pages::tokens::add),
         route(POST, "/tokens/{id}/remove", MANAGE, Page, pages::tokens::remove),
+        route(GET, "/updates", MANAGE, Page, pages::updates::show),
+        route(POST, "/updates", MANAGE, Page, pages::updates::install),
+        route(POST, "/updates/restart", MANAGE, Page, pages::updates::restart),
+        route(POST, "/updates/recovery-key", MANAGE, Page, pages::updates::recovery_key),
         route(GET, "/audit", MANAGE, Page, pages::audit::show),
         route(GET, "/static/{file}", Always, Api, pages::files::show),
         route(GET, "/healthz", Always, Api, status::healthz),
@@ -174,6 +178,9 @@ pub(crate) fn routes() -> Vec<Route> {
         route(GET, "/api/v1/tokens", MANAGE, Api, users::tokens),
         route(POST, "/api/v1/tokens", MANAGE, Api, users::add_token),
         route(DELETE, "/api/v1/tokens/{id}", MANAGE, Api, users::remove_token),
+        route(GET, "/api/v1/updates", SEE, Api, updates::show),
+        route(POST, "/api/v1/updates", MANAGE, Api, updates::install),
+        route(POST, "/api/v1/restart", MANAGE, Api, updates::restart),
         route(GET, "/api/v1/audit", MANAGE, Api, users::audit),
         route(GET, "/api/v1/license", SEE, Api, license::show),
         route(POST, "/api/v1/license/request", LICENSE, Api, license::request),

@@ -53,6 +53,15 @@ fn body(method: &Method, path: &str, csrf: &str) -> (&'static str, String) {
             r#"{"name":"wall","scopes":["watch"],"days":30}"#.into(),
         ),
         ("POST", "/sign-in") => (FORM, format!("csrf={csrf}&name=owner&password={PASSWORD}")),
+        ("POST", "/updates") => (
+            "multipart/form-data; boundary=edge",
+            format!(
+                "--edge\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n--edge\r\n\
+                 Content-Disposition: form-data; name=\"file\"; filename=\"a.sgu\"\r\n\r\nabc\r\n--edge--\r\n"
+            ),
+        ),
+        ("POST", "/updates/recovery-key") => (FORM, format!("csrf={csrf}&present={PASSWORD}")),
+        ("POST", "/api/v1/updates") => ("application/octet-stream", "abc".into()),
         ("POST", "/license/check") => (
             "multipart/form-data; boundary=edge",
             format!(

@@ -15,11 +15,12 @@ SEALGATE_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
 SEALGATE_DEPENDENCIES = host-pkgconf tpm2-tss pcsc-lite
 
 # The programs of the image: the same as scripts/lib/root.sh puts into the lab's.
-SEALGATE_PROGRAMS = sealgate-supervisor sealgate-recorder sealgate
+SEALGATE_PROGRAMS = sealgate-supervisor sealgate-recorder sealgate-system sealgate
 SEALGATE_CARGO_ENV = PKG_CONFIG_ALLOW_CROSS=1
 SEALGATE_CARGO_BUILD_OPTS = \
 	--package sealgate-supervisor \
 	--package sealgate-recorder \
+	--package sealgate-system \
 	--package sealgate-cli
 
 # A local source is not vendored by Buildroot's download step, so this does it: each crate

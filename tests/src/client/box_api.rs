@@ -124,6 +124,33 @@ impl BoxApi {
         self.send(request, "import a license").await
     }
 
+    /// `GET updates`.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn updates(&self) -> Result<Value> {
+        self.get("/api/v1/updates").await
+    }
+
+    /// `POST updates`: installs one.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn install(&self, update: Vec<u8>) -> Result<Answer> {
+        let request = self.request(Method::POST, "/api/v1/updates").body(update);
+        self.send(request, "install an update").await
+    }
+
+    /// `POST restart`.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn restart(&self) -> Result<()> {
+        let request = self.request(Method::POST, "/api/v1/restart");
+        let answer = self.send(request, "restart").await?;
+        answer.success("restart").map(drop)
+    }
+
     /// `GET cameras`.
     ///
     /// # Errors

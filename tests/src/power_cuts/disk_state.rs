@@ -24,7 +24,7 @@ const SECTOR: usize = 512;
 const BLOCK: usize = 4096;
 
 /// The state partition on the disk: scripts/lib/disk.sh.
-const STATE_START: u64 = (1 + 512 + 16) << 20;
+const STATE_START: u64 = (1 + 512 + 2 * (512 + 16) + 16) << 20;
 const STATE_BYTES: usize = 64 << 20;
 
 /// Files of the license folder by name.

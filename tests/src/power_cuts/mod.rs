@@ -9,7 +9,7 @@
 mod check;
 mod disk_state;
 mod trace;
-mod write_log;
+pub(crate) mod write_log;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;

@@ -11,6 +11,7 @@ pub mod process;
 pub mod relay;
 pub mod vm_box;
 
+pub(crate) use lab::tpm_folder;
 pub use lab::{Kind, Lab, Places, TpmChoice};
 
 use serde::Serialize;

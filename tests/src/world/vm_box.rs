@@ -47,7 +47,8 @@ impl VmBox {
                 cameras: None,
                 web_port: 0,
                 logs: folder.to_owned(),
-                append: "sealgate.lab_shell".to_owned(),
+                append: String::new(),
+                from_disk: false,
                 hardware: Hardware::default(),
                 recording: None,
             },
@@ -85,6 +86,15 @@ impl VmBox {
         if let Some(running) = self.running.take() {
             running.cut_power();
         }
+    }
+
+    /// Waits until it restarts by itself; it is off then.
+    ///
+    /// # Errors
+    /// It is off, or does not restart in time.
+    pub async fn goes_down(&mut self, within: Duration) -> Result<()> {
+        let running = self.running.take().context("the box is off")?;
+        running.ended(within).await
     }
 
     /// Shuts it down the clean way.

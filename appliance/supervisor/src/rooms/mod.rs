@@ -13,6 +13,7 @@ mod people;
 mod replace;
 mod steering;
 mod streams;
+mod updates;
 mod video;
 
 pub use cameras::Cameras;
@@ -22,6 +23,7 @@ pub use license::License;
 pub use pending::Pending;
 pub use people::People;
 pub use steering::Steerer;
+pub use updates::Updates;
 pub use video::Video;
 
 use sealgate_web::internal_fault;

@@ -21,6 +21,7 @@ pub(crate) mod recordings;
 pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod steering;
+pub(crate) mod updates;
 pub(crate) mod users;
 
 /// The result of every handler here.
@@ -80,6 +81,9 @@ pub(crate) fn camera(text: &str) -> Result<CameraId, ApiProblem> {
         steering::snapshot,
         steering::presets,
         steering::steer,
+        updates::show,
+        updates::install,
+        updates::restart,
         users::list,
         users::add,
         users::change,

@@ -59,6 +59,14 @@ const NAV: &[(Right, NavItem)] = &[
             icon: Icon::Person,
         },
     ),
+    (
+        Right::Manage,
+        NavItem {
+            href: "/updates",
+            label: "Updates",
+            icon: Icon::Upload,
+        },
+    ),
 ];
 
 /// What a handler needs to answer with a page.

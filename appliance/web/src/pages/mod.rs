@@ -18,6 +18,7 @@ pub(crate) mod recover;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
 pub(crate) mod tokens;
+pub(crate) mod updates;
 pub(crate) mod user;
 pub(crate) mod users;
 pub(crate) mod wall;

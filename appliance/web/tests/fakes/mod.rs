@@ -114,6 +114,7 @@ pub fn rooms(fake: &Arc<FakeBox>) -> Rooms {
         live: fake.clone(),
         steering: fake.clone(),
         clips: fake.clone(),
+        updates: fake.clone(),
     }
 }
 
@@ -428,6 +429,54 @@ impl CameraRoom for FakeBox {
 
     async fn discover_now(&self) -> Result<(), Problem> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl UpdateRoom for FakeBox {
+    async fn updates(&self) -> UpdatesView {
+        let version = |version: &str, running, tries_left, tries_done| VersionView {
+            version: version.into(),
+            running,
+            tries_left,
+            tries_done,
+        };
+        UpdatesView {
+            versions: vec![
+                version("0.3.0", false, Some(0), 3),
+                version("0.2.0", true, None, 0),
+            ],
+            reverted: Some(
+                catalog::find("SG-UPD-022")
+                    .unwrap()
+                    .problem(&[("version", "0.3.0")]),
+            ),
+            writing_percent: None,
+            has_recovery_key: true,
+        }
+    }
+
+    async fn install(
+        &self,
+        mut pieces: tokio::sync::mpsc::Receiver<Bytes>,
+    ) -> Result<String, Problem> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = pieces.recv().await {
+            bytes.extend_from_slice(&piece);
+        }
+        if bytes == b"abc" {
+            Ok("0.3.0".into())
+        } else {
+            Err(problem("SG-UPD-001"))
+        }
+    }
+
+    async fn restart(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn recovery_key(&self) -> Result<String, Problem> {
+        Ok("cgdetclj-gevdrhct".into())
     }
 }
 

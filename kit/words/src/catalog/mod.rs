@@ -3,6 +3,7 @@
 use crate::Entry;
 
 pub mod api;
+pub mod boo;
 pub mod cam;
 pub mod dgl;
 pub mod doc;
@@ -12,11 +13,13 @@ pub mod rec;
 pub mod ses;
 pub mod sta;
 pub mod tpm;
+pub mod upd;
 
 /// Every entry of every prefix, in code order.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
     [
         api::ENTRIES,
+        boo::ENTRIES,
         cam::ENTRIES,
         dgl::ENTRIES,
         doc::ENTRIES,
@@ -26,6 +29,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         ses::ENTRIES,
         sta::ENTRIES,
         tpm::ENTRIES,
+        upd::ENTRIES,
     ]
     .into_iter()
     .flatten()
