@@ -6,7 +6,7 @@
 #   SEALGATE_ROOTS   the vendor's root keys
 #   SEALGATE_KEYS    the vendor's keys of the boot chain and of updates
 #   SEALGATE_TOOLS   Debian's tools that sign and assemble, as the lab uses them: Buildroot has
-#                    no host package of sbsigntool, ukify or systemd-measure
+#                    no host package of sbsigntool or efitools
 #   SEALGATE_OUT     where the image goes (default: Buildroot's images folder)
 set -euo pipefail
 external=$(cd "$(dirname "$0")/.." && pwd)

@@ -267,7 +267,10 @@ fn every_script_explains_itself() {
     let mut found = Vec::new();
     for (path, text) in texts() {
         let script = name(&path);
-        if !script.starts_with("scripts/") || !is_shell(&path, &text) {
+        let is_ours = ["scripts/", "buildroot-external/scripts/"]
+            .iter()
+            .any(|folder| script.starts_with(folder));
+        if !is_ours || !is_shell(&path, &text) {
             continue;
         }
         // What ends in .sh is sourced by other scripts, not run: a comment will do.
