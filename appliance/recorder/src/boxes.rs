@@ -204,6 +204,10 @@ pub fn flac_sample_entry(rate_hz: u32, stream_info: &[u8]) -> Vec<u8> {
     out
 }
 
+/// From the decode time of a part's sound, in `tfdt`, to the length of its first frame, in
+/// `trun`: bytes.
+pub const FIRST_DURATION_AFTER_TIME: usize = 8 + 20;
+
 /// What the header of a part tells.
 #[derive(Debug, Clone, Copy)]
 pub struct PartOutline<'a> {

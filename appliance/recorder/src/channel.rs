@@ -17,7 +17,7 @@ use crate::feed::Feed;
 use crate::format::{InitSegment, SoundFormat};
 use crate::keeper::Keeper;
 use crate::live::{LiveHub, Watched};
-use crate::part::{MAX_PICTURE_BYTES, Part, PartBuilder, TimedPicture, ticks};
+use crate::part::{Part, PartBuilder, TimedPicture, ticks};
 use crate::sound::{Sound, SoundClock};
 use crate::source::{Frame, Picture, Pictures, Source, SourceError};
 use crate::timeline::Timeline;
@@ -263,13 +263,6 @@ impl Channel {
             .store(utc_ms, Ordering::Relaxed);
         if picture.lost_packets > 0 {
             tracing::warn!(packets = picture.lost_packets, "packets were lost");
-        }
-        if picture.data.len() > MAX_PICTURE_BYTES {
-            tracing::warn!(
-                bytes = picture.data.len(),
-                "a picture is too large and left out"
-            );
-            return;
         }
         let decode_time_90k = self
             .timeline

@@ -94,6 +94,27 @@ impl Part {
         head
     }
 
+    /// As [`Self::head_at`], for a file: what of the first frame of sound was before the first
+    /// picture of all has no time in it, so that all sound after it is where it was.
+    pub fn file_head_at(&self, decode_time_90k: u64) -> BytesMut {
+        let mut head = self.head_at(decode_time_90k);
+        if let Some(sound) = self.sound {
+            let before = self.decode_time_90k.saturating_sub(decode_time_90k);
+            let early = before.saturating_sub(sound.time_90k);
+            let place = sound.offset + boxes::FIRST_DURATION_AFTER_TIME;
+            if early > 0
+                && let Some(duration) = head.get_mut(place..place + 4)
+                && let Ok(whole) = <[u8; 4]>::try_from(&*duration)
+            {
+                let whole = u32::from_be_bytes(whole);
+                let early = u32::try_from(early).unwrap_or(u32::MAX);
+                let left = whole.saturating_sub(early).max(1);
+                duration.copy_from_slice(&left.to_be_bytes());
+            }
+        }
+        head
+    }
+
     /// When its sound begins, if its pictures begin at this time.
     pub fn sound_time_at(&self, decode_time_90k: u64) -> Option<u64> {
         // The first frame may have begun before the first picture of all.

@@ -102,7 +102,7 @@ impl GrowingFile {
     pub fn add(&mut self, part: &Part, event: Option<&Event>) -> Result<(), RecordingError> {
         let time = part.decode_time_90k.saturating_sub(self.start_90k);
         let mark = event.map(|event| marks::event(event, part::ms(time)));
-        let head = part.head_at(time);
+        let head = part.file_head_at(time);
         let mark = mark.unwrap_or_default();
         let pieces: Vec<&[u8]> = [&mark[..], &head[..]]
             .into_iter()

@@ -48,7 +48,9 @@ pub enum Frame {
 /// One picture as the camera sent it.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    /// Length-prefixed NAL units, without parameter sets.
+    /// Length-prefixed NAL units, without parameter sets; at most
+    /// [`MAX_PICTURE_BYTES`](crate::part::MAX_PICTURE_BYTES), which whoever puts it together
+    /// sees to.
     pub data: Bytes,
     /// The camera's own time, in 1/90000 s from an arbitrary moment; not to be relied upon.
     pub camera_90k: i64,

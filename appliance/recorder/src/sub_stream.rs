@@ -12,7 +12,7 @@ use crate::backoff::{Backoff, Failure};
 use crate::feed::Feed;
 use crate::format::InitSegment;
 use crate::live::{LiveHub, TooManyViewers, Viewer};
-use crate::part::{MAX_PICTURE_BYTES, TimedPicture};
+use crate::part::TimedPicture;
 use crate::sessions::SessionThreads;
 use crate::source::{Frame, Pictures, Source, SourceError};
 use crate::timeline::Timeline;
@@ -143,9 +143,6 @@ impl SubStream {
                 return Ok(());
             };
             deadline = Instant::now() + PICTURE_TIMEOUT;
-            if picture.data.len() > MAX_PICTURE_BYTES {
-                continue;
-            }
             let time = timeline.decode_time_90k(picture.camera_90k, self.clock.monotonic());
             if let Some(format) = picture.new_format {
                 feed.reset();
