@@ -383,6 +383,31 @@ class Owner:
             self.page = usual
         return facts
 
+    def watch_smaller(self, camera):
+        """The live page of a camera whose main stream this browser can't play."""
+        self.open(f"/live/{camera}")
+        width = self.comes("the smaller stream plays", lambda: self.page.evaluate(
+            "() => { const video = document.querySelector('video');"
+            " return video.readyState >= 3 && !video.paused && video.videoWidth; }"))
+        note = self.page.locator(".screen-note").inner_text()
+        self.photograph("live-h265")
+        return {"width": width, "note": note}
+
+    def read_events(self, camera):
+        """What the time line and the list of events show of motion."""
+        self.open(f"/playback/{camera}")
+        self.page.locator("[data-timeline] .tl-motion").first.wait_for(state="attached")
+        bands = self.page.locator("[data-timeline] .tl-motion").count()
+        event = self.page.locator("[data-events] .event").last
+        event.scroll_into_view_if_needed()
+        width = self.comes("the event's picture", lambda: event.locator("video").evaluate(
+            "video => video.readyState >= 2 && video.videoWidth"))
+        self.photograph("playback-events")
+        self.page.emulate_media(color_scheme="dark")
+        self.photograph("playback-events-dark")
+        self.page.emulate_media(color_scheme="light")
+        return {"bands": bands, "words": event.inner_text(), "width": width}
+
     def comes(self, what, ask):
         """What is asked for, once there is such. The pages' policy forbids Playwright's own way."""
         end = time.monotonic() + 15 * self.patience
@@ -448,9 +473,9 @@ class Owner:
 
 VERBS = ("first_start", "sign_in", "read_home", "read_cameras", "read_license_page",
          "export_request", "import_license", "assign", "release", "watch_live",
-         "walk_live", "measure_live",
+         "walk_live", "watch_smaller", "measure_live",
          "read_camera", "try_camera", "check_list", "try_passwords", "draw_plan",
-         "play_recording", "export_clip",
+         "read_events", "play_recording", "export_clip",
          "hear_complaints", "close")
 
 

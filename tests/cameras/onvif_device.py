@@ -1,7 +1,9 @@
-"""A minimal ONVIF device: WS-Discovery answers and the device and media services.
+"""A minimal ONVIF device: WS-Discovery answers; device, media, events and PTZ services.
 
-Just enough of ONVIF Core and Media (ver10) for a client to find the camera, read its serial
-number, MAC address and video source, and learn its stream address. No sign-in: a lab camera.
+Just enough of ONVIF Core, Media (ver10) and PTZ for a client to find the camera, read its serial
+number, MAC address and video source, learn its stream address, fetch a still picture, hear of
+motion and steer. No sign-in: a lab camera. Something moves in front of it from
+`POST /lens/motion` with the body `true` until one with `false`.
 """
 
 import fcntl
@@ -26,6 +28,11 @@ NAMESPACES = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in {
     "dn": "http://www.onvif.org/ver10/network/wsdl",
     "ter": "http://www.onvif.org/ver10/error",
     "wsa": "http://schemas.xmlsoap.org/ws/2004/08/addressing",
+    "tev": "http://www.onvif.org/ver10/events/wsdl",
+    "tptz": "http://www.onvif.org/ver20/ptz/wsdl",
+    "tns1": "http://www.onvif.org/ver10/topics",
+    "wsnt": "http://docs.oasis-open.org/wsn/b-2",
+    "wsa10": "http://www.w3.org/2005/08/addressing",
     "wsd": "http://schemas.xmlsoap.org/ws/2005/04/discovery",
 }.items())
 
@@ -33,6 +40,19 @@ NAMESPACES = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in {
 def envelope(body, header=""):
     return (f'<?xml version="1.0" encoding="UTF-8"?><s:Envelope {NAMESPACES}>'
             f"<s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>")
+
+
+def utc_now(later=0):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + later))
+
+
+# A grey square of 16 x 16 as JPEG, for who asks for a still picture.
+PICTURE = bytes.fromhex(
+    "ffd8ffe000104a46494600010200000100010000ffdb00430008040404040405050505050506060606060606"
+    "06060606060607070708080807070706060707080808080909090808080809090a0a0a0c0c0b0b0e0e0e1111"
+    "14ffc4004b000101000000000000000000000000000000020101000000000000000000000000000000001001"
+    "00000000000000000000000000000000110100000000000000000000000000000000ffc00011080010001003"
+    "011200021200031200ffda000c03010002110311003f009000001fffd9")
 
 
 def interface_of(address):
@@ -61,6 +81,12 @@ class OnvifDevice:
         port = "" if http_port == 80 else f":{http_port}"
         self.device_url = f"http://{address}{port}/onvif/device_service"
         self.media_url = f"http://{address}{port}/onvif/media_service"
+        self.events_url = f"http://{address}{port}/onvif/event_service"
+        self.ptz_url = f"http://{address}{port}/onvif/ptz_service"
+        self.snapshot_url = f"http://{address}{port}/onvif/snapshot"
+        # Motion as it is, how often it changed, and what each subscription was told of that.
+        self.motion, self.changes, self.told = False, 0, {}
+        self.changed = threading.Condition()
         self.model = "Virtual camera"
         self.name = f"Lab camera {letter}"
         self.interface, self.mac = interface_of(address)
@@ -78,8 +104,7 @@ class OnvifDevice:
                 "<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode>"
                 "<s:Value>ter:ActionNotSupported</s:Value></s:Subcode></s:Code><s:Reason>"
                 '<s:Text xml:lang="en">Not part of this camera</s:Text></s:Reason></s:Fault>')
-        # Only one operation asks for something in particular.
-        asked = (request,) if operation == self.on_GetStreamUri else ()
+        asked = (request,) if operation in (self.on_GetStreamUri, self.on_PullMessages) else ()
         return 200, envelope(operation(*asked))
 
     def on_GetSystemDateAndTime(self):
@@ -107,11 +132,15 @@ class OnvifDevice:
                 f"<tt:Media><tt:XAddr>{self.media_url}</tt:XAddr><tt:StreamingCapabilities>"
                 "<tt:RTPMulticast>false</tt:RTPMulticast><tt:RTP_TCP>true</tt:RTP_TCP>"
                 "<tt:RTP_RTSP_TCP>true</tt:RTP_RTSP_TCP></tt:StreamingCapabilities></tt:Media>"
+                f"<tt:Events><tt:XAddr>{self.events_url}</tt:XAddr></tt:Events>"
+                f"<tt:PTZ><tt:XAddr>{self.ptz_url}</tt:XAddr></tt:PTZ>"
                 "</tds:Capabilities></tds:GetCapabilitiesResponse>")
 
     def on_GetServices(self):
         services = (("http://www.onvif.org/ver10/device/wsdl", self.device_url),
-                    ("http://www.onvif.org/ver10/media/wsdl", self.media_url))
+                    ("http://www.onvif.org/ver10/media/wsdl", self.media_url),
+                    ("http://www.onvif.org/ver10/events/wsdl", self.events_url),
+                    ("http://www.onvif.org/ver20/ptz/wsdl", self.ptz_url))
         return "<tds:GetServicesResponse>" + "".join(
             f"<tds:Service><tds:Namespace>{namespace}</tds:Namespace><tds:XAddr>{url}</tds:XAddr>"
             "<tds:Version><tt:Major>2</tt:Major><tt:Minor>60</tt:Minor></tds:Version></tds:Service>"
@@ -159,7 +188,9 @@ class OnvifDevice:
                 "</tt:RateControl><tt:H264><tt:GovLength>20</tt:GovLength>"
                 "<tt:H264Profile>Baseline</tt:H264Profile></tt:H264>"
                 "<tt:SessionTimeout>PT60S</tt:SessionTimeout></tt:VideoEncoderConfiguration>"
-                "</trt:Profiles>")
+                '<tt:PTZConfiguration token="ptz-1"><tt:Name>ptz</tt:Name>'
+                "<tt:UseCount>2</tt:UseCount><tt:NodeToken>node-1</tt:NodeToken>"
+                "</tt:PTZConfiguration></trt:Profiles>")
 
     def on_GetStreamUri(self, request):
         profile = re.search(r"ProfileToken[^>]*>\s*sub\s*<", request)
@@ -169,6 +200,85 @@ class OnvifDevice:
                 "<tt:InvalidAfterConnect>false</tt:InvalidAfterConnect>"
                 "<tt:InvalidAfterReboot>false</tt:InvalidAfterReboot><tt:Timeout>PT0S</tt:Timeout>"
                 "</trt:MediaUri></trt:GetStreamUriResponse>")
+
+    def on_GetSnapshotUri(self):
+        return ("<trt:GetSnapshotUriResponse><trt:MediaUri>"
+                f"<tt:Uri>{self.snapshot_url}</tt:Uri>"
+                "<tt:InvalidAfterConnect>false</tt:InvalidAfterConnect>"
+                "<tt:InvalidAfterReboot>false</tt:InvalidAfterReboot><tt:Timeout>PT0S</tt:Timeout>"
+                "</trt:MediaUri></trt:GetSnapshotUriResponse>")
+
+    def on_GetPresets(self):
+        return ('<tptz:GetPresetsResponse><tptz:Preset token="gate"><tt:Name>Gate</tt:Name>'
+                "</tptz:Preset></tptz:GetPresetsResponse>")
+
+    def on_GotoPreset(self):
+        return "<tptz:GotoPresetResponse/>"
+
+    def on_ContinuousMove(self):
+        return "<tptz:ContinuousMoveResponse/>"
+
+    def on_Stop(self):
+        return "<tptz:StopResponse/>"
+
+    # -- Events (ONVIF Core, 9.1: real-time pull-point notification) ---------------------
+
+    def see_motion(self, motion):
+        with self.changed:
+            if motion != self.motion:
+                self.motion, self.changes = motion, self.changes + 1
+                self.changed.notify_all()
+
+    @staticmethod
+    def subscription(request):
+        # The subscription is named by its own address (WS-Addressing 1.0, 3.1).
+        found = re.search(r"To[^>]*>\s*([^<\s]*/onvif/subscription/\w+)\s*<", request)
+        return found.group(1) if found else ""
+
+    def on_CreatePullPointSubscription(self):
+        url = self.events_url.replace("event_service", f"subscription/{uuid.uuid4().hex}")
+        with self.changed:
+            # The oldest go: a lab camera has few clients.
+            for old in list(self.told)[:-15]:
+                del self.told[old]
+            self.told[url] = -1
+        return ("<tev:CreatePullPointSubscriptionResponse><tev:SubscriptionReference>"
+                f"<wsa10:Address>{url}</wsa10:Address></tev:SubscriptionReference>"
+                f"<wsnt:CurrentTime>{utc_now()}</wsnt:CurrentTime>"
+                f"<wsnt:TerminationTime>{utc_now(60)}</wsnt:TerminationTime>"
+                "</tev:CreatePullPointSubscriptionResponse>")
+
+    def on_PullMessages(self, request):
+        url = self.subscription(request)
+        with self.changed:
+            self.changed.wait_for(lambda: self.told.get(url) != self.changes, timeout=5)
+            told = self.told.get(url)
+            news = "" if told == self.changes else self.notification(
+                "Initialized" if told == -1 else "Changed")
+            if told is not None:
+                self.told[url] = self.changes
+        return ("<tev:PullMessagesResponse>"
+                f"<tev:CurrentTime>{utc_now()}</tev:CurrentTime>"
+                f"<tev:TerminationTime>{utc_now(60)}</tev:TerminationTime>"
+                f"{news}</tev:PullMessagesResponse>")
+
+    def notification(self, operation):
+        return ('<wsnt:NotificationMessage><wsnt:Topic Dialect="http://www.onvif.org/ver10/tev/'
+                'topicExpression/ConcreteSet">tns1:VideoSource/MotionAlarm</wsnt:Topic>'
+                f'<wsnt:Message><tt:Message UtcTime="{utc_now()}" PropertyOperation="{operation}">'
+                '<tt:Source><tt:SimpleItem Name="Source" Value="source-1"/></tt:Source>'
+                f'<tt:Data><tt:SimpleItem Name="State" Value="{str(self.motion).lower()}"/></tt:Data>'
+                "</tt:Message></wsnt:Message></wsnt:NotificationMessage>")
+
+    def on_SetSynchronizationPoint(self):
+        return "<tev:SetSynchronizationPointResponse/>"
+
+    def on_Renew(self):
+        return (f"<wsnt:RenewResponse><wsnt:TerminationTime>{utc_now(60)}</wsnt:TerminationTime>"
+                "</wsnt:RenewResponse>")
+
+    def on_Unsubscribe(self):
+        return "<wsnt:UnsubscribeResponse/>"
 
     def scopes(self):
         # ONVIF Core, 7.3.3.2: a space is not part of a scope's name.
@@ -210,6 +320,15 @@ def serve_http(device, address, port):
         protocol_version = "HTTP/1.1"
         timeout = 20
 
+        def do_GET(self):
+            known = self.path == "/onvif/snapshot"
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Type", "image/jpeg" if known else "text/plain")
+            self.send_header("Content-Length", str(len(PICTURE) if known else 0))
+            self.end_headers()
+            if known:
+                self.wfile.write(PICTURE)
+
         def do_POST(self):
             try:
                 length = int(self.headers.get("Content-Length", ""))
@@ -219,6 +338,11 @@ def serve_http(device, address, port):
                 self.send_error(413)
                 return
             request = self.rfile.read(length).decode("utf-8", "replace")
+            if self.path == "/lens/motion":
+                device.see_motion(request == "true")
+                self.send_response(204)
+                self.end_headers()
+                return
             status, answer = device.answer(request)
             answer = answer.encode()
             self.send_response(status)

@@ -7,7 +7,8 @@ serves rtsp://ADDRESS[:PORT]/main, 640 x 360, 10 frames a second, 300 kbit/s, a 
 the same smaller at /sub, 320 x 180, 100 kbit/s, made while somebody fetches it. Each
 picture carries the strip of frame_code.py: the letter and the moment it was drawn. It answers
 WS-Discovery probes on UDP port 3702 and ONVIF over HTTP at http://ADDRESS/onvif/device_service.
-With --garbage the RTSP port sends noise instead; discovery and ONVIF stay as they are.
+With --garbage the RTSP port sends noise instead; discovery and ONVIF stay as they are. With
+--h265 the main stream is H.265.
 
 It prints one line beginning with 'ready' once everything listens, and ends on SIGTERM.
 
@@ -15,7 +16,8 @@ Multicast in a network namespace needs a route, which is the caller's to set:
     ip route add 224.0.0.0/4 dev eth0
 and the address must be on an interface already. Ports below 1024 need the rights for them.
 
-Needs python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-base, -good and -ugly, numpy.
+Needs python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-base, -good, -ugly and, for
+H.265, -bad; numpy.
 """
 
 import argparse
@@ -34,19 +36,25 @@ FPS = frame_code.FRAMES_PER_SECOND
 WIDTH, HEIGHT = frame_code.WIDTH, frame_code.HEIGHT
 
 
-def pipeline(width, height, kilobits):
+H264 = ("x264enc tune=zerolatency speed-preset=ultrafast bitrate={kilobits} threads=1 "
+        f"key-int-max={2 * FPS} byte-stream=true "
+        "! video/x-h264,profile=baseline "
+        "! rtph264pay name=pay0 pt=96 config-interval=-1")
+H265 = (f"x265enc tune=zerolatency speed-preset=ultrafast bitrate={{kilobits}} key-int-max={2 * FPS} "
+        "option-string=pools=none:frame-threads=1:log-level=none "
+        "! h265parse ! rtph265pay name=pay0 pt=96 config-interval=-1")
+
+
+def pipeline(width, height, kilobits, encoder=H264):
     return (
         "( appsrc name=frames is-live=true do-timestamp=true format=time block=false "
         "max-buffers=4 leaky-type=downstream "
         f"caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1 "
         f"! videoscale ! video/x-raw,width={width},height={height} "
-        f"! x264enc tune=zerolatency speed-preset=ultrafast bitrate={kilobits} threads=1 "
-        f"key-int-max={2 * FPS} byte-stream=true "
-        "! video/x-h264,profile=baseline "
-        "! rtph264pay name=pay0 pt=96 config-interval=-1 )")
+        f"! {encoder.format(kilobits=kilobits)} )")
 
 
-def serve_rtsp(letter, address, port):
+def serve_rtsp(letter, address, port, main):
     """Serves the picture; returns once listening. Needs a GLib main loop."""
     import gi
     gi.require_version("Gst", "1.0")
@@ -85,7 +93,7 @@ def serve_rtsp(letter, address, port):
     server = GstRtspServer.RTSPServer()
     server.set_address(address)
     server.set_service(str(port))
-    for path, launch in (("/main", pipeline(WIDTH, HEIGHT, 300)), ("/sub", pipeline(320, 180, 100))):
+    for path, launch in (("/main", pipeline(WIDTH, HEIGHT, 300, main)), ("/sub", pipeline(320, 180, 100))):
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(launch)
         factory.set_shared(True)
@@ -131,10 +139,14 @@ def main():
     parser.add_argument("--http-port", type=int, default=80, help="of ONVIF (default: 80; 0: none)")
     parser.add_argument("--no-discovery", action="store_true", help="answer no WS-Discovery probes")
     parser.add_argument("--garbage", action="store_true", help="the RTSP port sends noise")
+    parser.add_argument("--h265", action="store_true", help="the main stream is H.265")
     options = parser.parse_args()
 
-    serve = serve_garbage if options.garbage else lambda a, p: serve_rtsp(options.letter, a, p)
-    running = serve(options.address, options.port)
+    if options.garbage:
+        running = serve_garbage(options.address, options.port)
+    else:
+        main_encoder = H265 if options.h265 else H264
+        running = serve_rtsp(options.letter, options.address, options.port, main_encoder)
     port = "" if options.port == 554 else f":{options.port}"
     url = f"rtsp://{options.address}{port}/main"
     device = onvif_device.OnvifDevice(options.letter, options.address, options.http_port, url,

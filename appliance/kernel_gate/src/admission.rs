@@ -5,12 +5,13 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use sealgate_camera::MacAddress;
+use serde::{Deserialize, Serialize};
 
 use crate::KernelGateError;
 use crate::ruleset::SET_SIZE;
 
 /// One camera that may stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Admission {
     /// The MAC address that its frames carry.
     pub mac: MacAddress,

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
 use crate::admission::{Elements, change, checked};
 use crate::in_force::InForce;
+use crate::memory::{Memory, MemoryFile};
 use crate::ruleset::Ruleset;
 use crate::tables::Table;
 use crate::{Admission, Backstop, CameraPort, GateCounters, KernelGateError, Nft};
@@ -41,8 +43,13 @@ enum Found {
 struct Known {
     /// What was applied last, to put back; none yet after a start.
     wanted: Option<BTreeSet<Admission>>,
-    /// The rules of each chain as the kernel listed them when they were first read.
+    /// The rules of each chain as the kernel listed them when they were first read, perhaps
+    /// by the process before.
     rules: BTreeMap<String, String>,
+    /// What may be found admitted: what was applied last and, while that changes, before.
+    /// Empty where nobody knows.
+    admitted: Vec<BTreeSet<Admission>>,
+    memory: Option<MemoryFile>,
 }
 
 impl Known {
@@ -58,6 +65,22 @@ impl Known {
                 let known = self.rules.entry(chain).or_insert_with(|| rules.clone());
                 known == rules
             })
+    }
+
+    /// Whether somebody else changed who is admitted.
+    fn others_admitted(&self, in_force: &InForce) -> bool {
+        let differs = |admitted| !in_force.difference(admitted).is_empty();
+        !self.admitted.is_empty() && self.admitted.iter().all(differs)
+    }
+
+    fn remember(&mut self, marker: &str) {
+        if let Some(memory) = &mut self.memory {
+            memory.keep(Memory {
+                marker: marker.to_owned(),
+                rules: self.rules.clone(),
+                admitted: self.admitted.clone(),
+            });
+        }
     }
 }
 
@@ -97,9 +120,22 @@ impl KernelGate {
         self
     }
 
+    /// Keeps in this file what was put into the kernel, for the process that comes after this
+    /// one: it then finds what another hand changed in between. In a folder that a restart of
+    /// the machine empties.
+    pub fn with_memory(mut self, path: PathBuf) -> Self {
+        let (file, found) = MemoryFile::open(path, self.ruleset.marker());
+        let known = self.change.get_mut();
+        known.rules = found.rules;
+        known.admitted = found.admitted;
+        known.memory = Some(file);
+        self
+    }
+
     /// Puts the closed gate in force, unless this gate is in force already: then it
     /// stays as it is, with the cameras it admits and what it has counted. A port that
-    /// came back gets its chain back.
+    /// came back gets its chain back. What another hand changed while no process was there
+    /// is not believed: then it is closed.
     ///
     /// Meant for the start of the machine, after the ports have their names and before
     /// they are up, and for a port that is plugged in; harmless at any other time.
@@ -108,11 +144,12 @@ impl KernelGate {
     /// If `nft` can't be run or refuses.
     pub async fn close_all(&self) -> Result<(), KernelGateError> {
         let mut known = self.change.lock().await;
-        self.set_backstop().await?;
+        let informed = !known.admitted.is_empty();
+        let backstop = self.set_backstop().await? && informed;
         let wanted = known.wanted.clone();
-        self.put_in_force(&mut known, wanted.as_ref())
-            .await
-            .map(drop)
+        let found = self.put_in_force(&mut known, wanted.as_ref()).await;
+        self.count_mended(backstop || matches!(found, Ok(Found::Foreign)));
+        found.map(drop)
     }
 
     /// Admits these cameras and no others, in one transaction. What is admitted already
@@ -124,13 +161,24 @@ impl KernelGate {
     pub async fn apply(&self, admissions: &[Admission]) -> Result<(), KernelGateError> {
         let wanted = checked(admissions)?;
         let mut known = self.change.lock().await;
-        let backstop = self.set_backstop().await? && known.wanted.is_some();
+        let backstop = self.set_backstop().await? && !known.admitted.is_empty();
+        let before = known.admitted.clone();
+        if !before.is_empty() && !before.contains(&wanted) {
+            // If this process ends between here and there, either is found.
+            known.admitted.push(wanted.clone());
+            known.remember(self.ruleset.marker());
+        }
         let found = self.put_in_force(&mut known, Some(&wanted)).await;
         self.count_mended(backstop || matches!(found, Ok(Found::Foreign)));
+        if found.is_err() {
+            known.admitted = before;
+        }
         if found? != Found::AsWanted {
             tracing::info!(admitted = wanted.len(), "the gate was changed");
         }
+        known.admitted = vec![wanted.clone()];
         known.wanted = Some(wanted);
+        known.remember(self.ruleset.marker());
         Ok(())
     }
 
@@ -182,39 +230,45 @@ impl KernelGate {
         wanted: Option<&BTreeSet<Admission>>,
     ) -> Result<Found, KernelGateError> {
         // At a start, rules that are not there are no other hand's work.
-        let not_there = match &known.wanted {
-            Some(_) => Found::Foreign,
-            None => Found::Other,
+        let not_there = if known.admitted.is_empty() {
+            Found::Other
+        } else {
+            Found::Foreign
         };
         let none = BTreeSet::new();
         let in_force = match self.read().await {
             Ok(in_force) if known.same_rules(&in_force) => in_force,
             Ok(_) => {
                 tracing::warn!("the gate's rules were changed and are put back");
-                self.commit_whole(wanted.unwrap_or(&none)).await?;
+                self.put_whole(known, wanted.unwrap_or(&none)).await?;
                 return Ok(Found::Foreign);
             }
             Err(KernelGateError::NotInForce { missing }) => {
                 tracing::warn!(%missing, "the gate was not in force and is put there");
-                self.commit_whole(wanted.unwrap_or(&none)).await?;
+                self.put_whole(known, wanted.unwrap_or(&none)).await?;
                 return Ok(not_there);
             }
             Err(error) => return Err(error),
         };
+        let found = if known.others_admitted(&in_force) {
+            Found::Foreign
+        } else {
+            Found::Other
+        };
         let Some(wanted) = wanted else {
+            if found == Found::Foreign {
+                tracing::warn!("others were admitted meanwhile; the gate is closed");
+                self.put_whole(known, &none).await?;
+                return Ok(found);
+            }
             self.attach(&in_force).await?;
             return Ok(Found::AsWanted);
-        };
-        let before = known.wanted.as_ref();
-        let found = match before {
-            Some(before) if !in_force.difference(before).is_empty() => Found::Foreign,
-            _ => Found::Other,
         };
         match self.attach(&in_force).await {
             // Gone between one listing and the next.
             Err(KernelGateError::Refused { message }) => {
                 tracing::warn!(%message, "the gate is put back as a whole");
-                self.commit_whole(wanted).await?;
+                self.put_whole(known, wanted).await?;
                 return Ok(not_there);
             }
             result => result?,
@@ -230,7 +284,7 @@ impl KernelGate {
             // The tables changed between reading and writing, by another hand than ours.
             Err(KernelGateError::Refused { message }) => {
                 tracing::warn!(%message, "the gate is put back as a whole");
-                self.commit_whole(wanted).await?;
+                self.put_whole(known, wanted).await?;
             }
             result => result?,
         }
@@ -263,6 +317,16 @@ impl KernelGate {
             }
         }
         Ok(bare)
+    }
+
+    async fn put_whole(
+        &self,
+        known: &mut Known,
+        wanted: &BTreeSet<Admission>,
+    ) -> Result<(), KernelGateError> {
+        self.commit_whole(wanted).await?;
+        known.admitted = vec![wanted.clone()];
+        Ok(())
     }
 
     /// One transaction that replaces whatever is there.

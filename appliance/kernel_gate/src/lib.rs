@@ -11,7 +11,8 @@
 //! which a camera that stays is shut out or one that goes is let in; a table that is in
 //! place is never flushed, so counters and admissions survive a restart of the
 //! supervisor; nothing but this crate writes to these tables, and what another hand
-//! changes is put back as soon as the kernel tells ([`KernelGate::keep`]).
+//! changes is put back as soon as the kernel tells ([`KernelGate::keep`]), or when the
+//! supervisor is back ([`KernelGate::with_memory`]).
 //!
 //! The rules go through the `nft` binary: text in, JSON out. Its text is the one form of
 //! the ruleset that administrators and auditors know, it needs no unsafe code and no
@@ -27,6 +28,7 @@ mod counters;
 mod error;
 mod gate;
 mod in_force;
+mod memory;
 mod nft;
 mod port;
 mod ruleset;

@@ -17,7 +17,7 @@ const METER_SIZE: usize = 4096;
 pub(crate) const PASSED_MARK: u32 = 0x5ea1;
 
 /// TCP ports that ONVIF services answer from.
-const ONVIF_PORTS: &str = "{ 80, 8000, 8080, 8899 }";
+const ONVIF_PORTS: &str = "{ 80, 2020, 8000, 8080, 8899 }";
 
 /// The two tables without admitted cameras: the closed gate.
 ///

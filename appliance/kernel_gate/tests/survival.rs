@@ -192,6 +192,56 @@ async fn what_another_hand_changes_is_put_back_at_once() {
 }
 
 #[tokio::test]
+async fn what_another_hand_changed_meanwhile_is_found_closed_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in [Kind::CameraOnly, Kind::Shared] {
+        let world = World::new();
+        world.enter_box();
+        let memory = folder.path().join(format!("{kind:?}"));
+        let start = || gate_of(&world, kind).with_memory(memory.clone());
+        let gate = start();
+        gate.close_all().await.unwrap();
+        world.link_up();
+        let sink = Sink::open(&world, &[RTP_PORT]);
+        gate.apply(&[camera_b()]).await.unwrap();
+        gate.apply(&[camera_a()]).await.unwrap();
+        // What is kept of the rules is what was read when they were there.
+        gate.apply(&[camera_a()]).await.unwrap();
+        drop(gate);
+        let add_b = format!("nft add element netdev sealgate admitted {{ {B_MAC} . {B_IP} }}");
+        let harms = [
+            "true",
+            "nft flush ruleset",
+            "nft delete table inet sealgate",
+            "nft insert rule netdev sealgate cam0_ingress accept",
+            "nft flush set netdev sealgate admitted",
+            "ip rule del pref 99",
+            &add_b,
+        ];
+        for harm in harms {
+            world.exec("box", harm);
+            let gate = start();
+            gate.close_all().await.unwrap();
+            let expected = u64::from(harm != "true");
+            let counters = gate.counters().await.unwrap();
+            assert_eq!(counters.mended, expected, "{kind:?}: {harm}");
+            intrude(&world);
+            counters_when(&gate, harm, |counters| {
+                of(counters, B_MAC).dropped_packets >= N as u64
+            })
+            .await;
+            // It is one alarm, and the camera is let in again.
+            gate.apply(&[camera_a()]).await.unwrap();
+            gate.apply(&[camera_a()]).await.unwrap();
+            let counters = gate.counters().await.unwrap();
+            assert_eq!(counters.mended, expected, "{kind:?}: {harm}");
+            assert_eq!(of(&counters, A_MAC).ip, Some(A_IP));
+        }
+        assert_eq!(sink.foreign(), 0);
+    }
+}
+
+#[tokio::test]
 async fn the_gate_s_own_changes_ring_no_alarm() {
     let (_world, gate, keeping) = kept(Kind::CameraOnly).await;
     for _ in 0..5 {

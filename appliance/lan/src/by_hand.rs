@@ -95,13 +95,15 @@ impl Asker {
         Ok(ByHand::Onvif { xaddr, description })
     }
 
-    async fn search(
-        &self,
-        host: Ipv4Addr,
-        port: Option<u16>,
-        credentials: Option<&Credentials>,
-    ) -> Result<ByHand, LanError> {
-        let ports: Vec<u16> = port.map_or_else(|| ONVIF_PORTS.to_vec(), |port| vec![port]);
+    /// The address of the ONVIF device service at a host, looked for where cameras have it.
+    ///
+    /// # Errors
+    /// Nothing answers at any known port, or nothing that speaks ONVIF.
+    pub async fn find_service(&self, host: Ipv4Addr) -> Result<String, LanError> {
+        self.service_at(host, ONVIF_PORTS.to_vec()).await
+    }
+
+    async fn service_at(&self, host: Ipv4Addr, ports: Vec<u16>) -> Result<String, LanError> {
         let open = join_all(ports.into_iter().map(|port| async move {
             let address = SocketAddrV4::new(host, port);
             let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
@@ -113,10 +115,24 @@ impl Asker {
             let xaddr = format!("http://{host}:{port}{DEVICE_SERVICE}");
             // Anyone may ask for the time, so no password goes to what is no camera.
             match self.tells_time(&xaddr).await {
-                Ok(()) => return self.described(xaddr, credentials).await,
+                Ok(()) => return Ok(xaddr),
                 Err(error) => last = error,
             }
         }
+        Err(last)
+    }
+
+    async fn search(
+        &self,
+        host: Ipv4Addr,
+        port: Option<u16>,
+        credentials: Option<&Credentials>,
+    ) -> Result<ByHand, LanError> {
+        let ports = port.map_or_else(|| ONVIF_PORTS.to_vec(), |port| vec![port]);
+        let last = match self.service_at(host, ports).await {
+            Ok(xaddr) => return self.described(xaddr, credentials).await,
+            Err(error) => error,
+        };
         let rtsp: Vec<u16> = RTSP_PORTS.into_iter().chain(port).collect();
         let found = join_all(rtsp.into_iter().map(|port| async move {
             let url = format!("rtsp://{host}:{port}/");

@@ -26,6 +26,7 @@ fn enrolled(address: Option<u8>, serial: Option<&str>, model: Option<&str>) -> E
         serial: serial.map(str::to_owned),
         model: model.map(str::to_owned),
         credentials: None,
+        service: None,
     }
 }
 

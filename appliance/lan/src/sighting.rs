@@ -33,7 +33,7 @@ pub struct Sighting {
     /// The MAC addresses that it says it has; empty where it does not tell.
     pub told_macs: Vec<MacAddress>,
     /// Its ONVIF device service, always at `ip`. None: the device did not answer
-    /// WS-Discovery, and is only seen on the network.
+    /// WS-Discovery, nor was its service found otherwise ([`Enrolment::service`]).
     pub xaddr: Option<String>,
     /// When it last gave a sign of life, in milliseconds of UTC since 1970.
     pub last_seen_utc_ms: i64,
@@ -133,6 +133,9 @@ pub struct Enrolment {
     pub model: Option<String>,
     /// How to sign in, to ask for its serial number.
     pub credentials: Option<Credentials>,
+    /// Where its ONVIF device service answered, for one that announces nothing; the host is
+    /// replaced by where the camera is.
+    pub service: Option<String>,
 }
 
 /// Where the camera with a MAC address is.

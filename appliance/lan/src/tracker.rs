@@ -360,6 +360,7 @@ impl Tracker {
     /// Devices whose serial number is not known yet and that may be asked again now, and
     /// enrolled ones that have not shown it for some minutes.
     pub fn take_due(&mut self, now: Now, most: usize) -> Vec<Due> {
+        self.serve_silent();
         let mut asks = Vec::new();
         for ((interface, ip), words) in &mut self.words {
             let Some(xaddr) = &words.xaddr else { continue };
@@ -399,8 +400,32 @@ impl Tracker {
         }
     }
 
+    /// Enrolled cameras that announce nothing have their service where it was found.
+    fn serve_silent(&mut self) {
+        for ((interface, ip, mac), binding) in &self.bindings {
+            let Some(enrolled) = self.enrolled.get(mac) else {
+                continue;
+            };
+            let key = (interface.clone(), *ip);
+            let silent = |words: &Words| words.announcement == Announcement::default();
+            let known = self.words.get(&key);
+            if binding.silent || !known.map_or(enrolled.service.is_some(), silent) {
+                continue;
+            }
+            if known.is_none() && self.words.len() == MAX_TRACKED {
+                continue;
+            }
+            let service = enrolled.service.as_deref();
+            let xaddr = service.and_then(|service| at_host(service, *ip));
+            let words = self.words.entry(key).or_default();
+            words.xaddr = xaddr.map(String::from);
+            words.heard = words.heard.max(binding.last_seen);
+        }
+    }
+
     /// Everything seen lately, by port, address and MAC address.
     pub fn sightings(&mut self, now: Now) -> Vec<Sighting> {
+        self.serve_silent();
         self.forget(now);
         let resolved = self.bindings.iter().map(|(place, binding)| {
             let (interface, ip, mac) = place;

@@ -275,6 +275,7 @@ fn enrolled(n: u8, address: u8, serial: Option<&str>) -> Enrolment {
         serial: serial.map(str::to_owned),
         model: None,
         credentials: None,
+        service: None,
     }
 }
 
@@ -429,5 +430,48 @@ fn a_camera_that_says_it_has_another_mac_is_not_resolved() {
     assert_eq!(
         locate(&tracker.sightings(at(2)), mac(1)),
         Location::At(ip(11))
+    );
+}
+
+#[test]
+fn a_camera_that_announces_nothing_is_asked_where_its_service_was_found() {
+    let mut tracker = tracker();
+    tracker.neighbours(at(0), CAM0, &[alive(1, 11), alive(2, 12)]);
+    assert_eq!(tracker.take_due(at(0), 4), []);
+    let found = |service: Option<&str>| Enrolment {
+        service: service.map(str::to_owned),
+        ..enrolled(1, 11, None)
+    };
+    // It was elsewhere when it was found.
+    tracker.enrol(vec![found(Some("http://192.168.77.99:2020/onvif/x"))]);
+    let due = tracker.take_due(at(1), 4);
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].xaddr, "http://192.168.77.11:2020/onvif/x");
+    tracker.informed(at(1), CAM0, ip(11), identity("S1", None));
+    // It is not forgotten while the camera is seen.
+    tracker.neighbours(at(200), CAM0, &[alive(1, 11)]);
+    assert_eq!(tracker.sightings(at(200)).len(), 2);
+    tracker.neighbours(at(400), CAM0, &[alive(1, 11)]);
+    let seen = tracker.sightings(at(400));
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].serial.as_deref(), Some("S1"));
+    assert_eq!(
+        seen[0].xaddr.as_deref(),
+        Some("http://192.168.77.11:2020/onvif/x")
+    );
+    // Nothing answers there any more.
+    tracker.enrol(vec![found(None)]);
+    assert_eq!(tracker.sightings(at(401))[0].xaddr, None);
+    // What it announces itself goes before what was found.
+    hear(
+        &mut tracker,
+        402,
+        ip(11),
+        &["http://192.168.77.11:8000/onvif/y"],
+    );
+    tracker.enrol(vec![found(Some("http://192.168.77.99:2020/onvif/x"))]);
+    assert_eq!(
+        tracker.sightings(at(402))[0].xaddr.as_deref(),
+        Some("http://192.168.77.11:8000/onvif/y")
     );
 }

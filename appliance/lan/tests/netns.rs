@@ -3,14 +3,15 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::File;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::process::{Child, Command};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use sealgate_lan::{
-    Asker, ConflictKind, Enrolment, Evidence, Lan, LanConfig, LanError, LanHandle, Location, Pin,
-    Sighting, locate,
+    Asker, ConflictKind, Enrolment, Evidence, Lan, LanConfig, LanError, LanHandle, Location,
+    MotionTarget, Pin, Sighting, locate,
 };
 
 const DEVICES: [(&str, &str, Ipv4Addr); 4] = [
@@ -107,6 +108,18 @@ impl World {
         self.inside(part, || {
             let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
             let _ = socket.send_to(&[0], (DEVICES[0].2, 9));
+        });
+    }
+
+    /// Something moves in front of the device.
+    fn raise_motion(&self, part: &str, ip: Ipv4Addr, port: u16) {
+        self.inside(part, || {
+            let mut lens = TcpStream::connect((ip, port)).unwrap();
+            lens.write_all(b"POST /lens/motion HTTP/1.0\r\nContent-Length: 4\r\n\r\ntrue")
+                .unwrap();
+            let mut answer = String::new();
+            lens.read_to_string(&mut answer).unwrap();
+            assert!(answer.contains("204"), "{answer}");
         });
     }
 
@@ -248,6 +261,50 @@ fn cameras_are_found_named_and_tied_to_their_macs() {
         assert_eq!(c.mac, Some(DEVICES[3].1.parse().unwrap()));
         assert_eq!((&c.name, &c.xaddr), (&None, &None));
         assert!(at(&seen, 0).is_none(), "the box itself is no sighting");
+
+        // Its service is found all the same, and then it says what it is and what it can do.
+        world.start_device_with("c", &["C", "192.168.77.13"], &[("SILENT_AT", "2020")]);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let found = loop {
+            match asker.find_service(DEVICES[3].2).await {
+                Ok(found) => break found,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+        };
+        assert_eq!(found, "http://192.168.77.13:2020/onvif/device_service");
+        let enrolled = Enrolment {
+            mac: DEVICES[3].1.parse().unwrap(),
+            ip: None,
+            serial: None,
+            model: None,
+            credentials: None,
+            service: Some(found.clone()),
+        };
+        lan.enrol(vec![enrolled]);
+        let seen = seen_when(&lan, "C with its serial number", |seen| {
+            at(seen, 3).is_some_and(|c| c.serial.is_some())
+        })
+        .await;
+        let c = at(&seen, 3).unwrap();
+        assert_eq!(c.serial.as_deref(), Some("LAB-C-02000000000c"));
+        assert_eq!(c.xaddr, Some(found.clone()));
+        let described = asker.describe(&found, None).await.unwrap();
+        assert!(described.events.is_some());
+        let source = &described.sources[0];
+        let picture = source.snapshot.as_deref().unwrap();
+        let picture = asker.snapshot(picture, None).await.unwrap();
+        assert!(picture.starts_with(b"\xff\xd8\xff"));
+        let profile = source.streams.iter().find(|stream| stream.ptz).unwrap();
+        let mut ptz = asker.ptz(&found, None, &profile.profile).await.unwrap();
+        assert_eq!(
+            ptz.presets().await.unwrap()[0].name.as_deref(),
+            Some("Gate")
+        );
+        let mut motion = asker.motion(MotionTarget::new(&found, None, &described));
+        world.raise_motion("c", DEVICES[3].2, 2020);
+        let event = tokio::time::timeout(Duration::from_secs(20), motion.next()).await;
+        let event = event.unwrap().unwrap();
+        assert_eq!((event.source, event.active), (1, true));
     });
 }
 
@@ -301,6 +358,7 @@ fn enrolled_a() -> Enrolment {
         serial: Some("LAB-A-02000000000a".into()),
         model: Some("Virtual camera".into()),
         credentials: None,
+        service: None,
     }
 }
 

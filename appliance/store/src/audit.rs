@@ -1,6 +1,6 @@
 //! What was done, by whom.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use crate::{Store, StoreError};
 
@@ -36,26 +36,30 @@ pub struct AuditRecord {
     pub code: Option<String>,
 }
 
+/// Appends an entry, perhaps within a transaction.
+pub(crate) fn insert(connection: &Connection, entry: &AuditEntry<'_>) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "INSERT INTO audit (utc_ms, actor, action, object, code)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                entry.utc_ms,
+                entry.actor,
+                entry.action,
+                entry.object,
+                entry.code
+            ],
+        )
+        .map(|_| ())
+}
+
 impl Store {
     /// Appends an entry.
     ///
     /// # Errors
     /// The database could not be written.
     pub fn audit(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
-        self.lock()
-            .execute(
-                "INSERT INTO audit (utc_ms, actor, action, object, code)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![
-                    entry.utc_ms,
-                    entry.actor,
-                    entry.action,
-                    entry.object,
-                    entry.code
-                ],
-            )
-            .map(|_| ())
-            .map_err(StoreError::query("write the audit log"))
+        insert(&self.lock(), entry).map_err(StoreError::query("write the audit log"))
     }
 
     /// The newest entries first, at most `limit`.

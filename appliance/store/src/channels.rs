@@ -186,7 +186,11 @@ impl Store {
     }
 }
 
-fn insert(connection: &rusqlite::Connection, channel: &Channel) -> rusqlite::Result<usize> {
+/// Writes one, perhaps within a transaction.
+pub(crate) fn insert(
+    connection: &rusqlite::Connection,
+    channel: &Channel,
+) -> rusqlite::Result<usize> {
     connection.execute(
         &format!(
             "INSERT INTO channel ({COLUMNS})

@@ -5,25 +5,30 @@
 //! method reported is on disk (`synchronous = FULL`). Every method blocks: call it where
 //! that is allowed. Deliberately absent: licenses (they are files), and password hashing.
 
+mod additions;
 mod audit;
 mod cameras;
 mod channels;
 mod credentials;
 mod error;
 mod migrations;
+mod services;
 mod sessions;
 mod settings;
 mod tokens;
 mod users;
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, Params, Row};
+use sealgate_camera::MacAddress;
 
+pub use additions::Addition;
 pub use audit::{AuditEntry, AuditRecord};
 pub use cameras::KnownCamera;
 pub use channels::Channel;
@@ -41,6 +46,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Store {
     connection: Mutex<Connection>,
+    /// The table `credential`, once it was read: asked for each time a camera is.
+    credentials: Mutex<Option<Arc<BTreeMap<MacAddress, Credential>>>>,
 }
 
 impl Store {
@@ -78,6 +85,7 @@ impl Store {
         migrations::migrate(&mut connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
+            credentials: Mutex::default(),
         })
     }
 

@@ -217,7 +217,7 @@ impl Desk {
         let seen = newly_seen(&sightings, &last.sightings);
         let store = Arc::clone(&self.store);
         let now_seen = sightings.clone();
-        let (channels, credentials) = tokio::task::spawn_blocking(move || {
+        let (channels, credentials, services) = tokio::task::spawn_blocking(move || {
             for camera in &seen {
                 store.camera_seen(camera)?;
             }
@@ -231,7 +231,7 @@ impl Desk {
             } else {
                 store.channels()?
             };
-            Ok((channels, store.credentials()?))
+            Ok((channels, store.credentials()?, store.services()?))
         })
         .await
         .map_err(RoundError::Task)?
@@ -255,7 +255,7 @@ impl Desk {
             admitted.extend(admissions.iter().map(|open| (open.mac, open.ip)));
         }
         self.lan
-            .enrol(enrolments(&channels, admitted, &credentials));
+            .enrol(enrolments(&channels, admitted, &credentials, &services));
         self.lan.pin_only(pins(&admissions, &sightings));
         // Where the kernel did not take the decision, only what it had taken before may
         // go on: a camera that is open in both.

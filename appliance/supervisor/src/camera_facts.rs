@@ -151,6 +151,7 @@ pub(crate) fn enrolments(
     channels: &[Channel],
     admitted: &BTreeMap<MacAddress, Ipv4Addr>,
     credentials: &BTreeMap<MacAddress, Credential>,
+    services: &BTreeMap<MacAddress, String>,
 ) -> Vec<Enrolment> {
     let mut enrolled: BTreeMap<MacAddress, Enrolment> = BTreeMap::new();
     for channel in channels {
@@ -161,6 +162,7 @@ pub(crate) fn enrolments(
             serial: channel.pinned_serial.clone(),
             model: channel.pinned_model.clone(),
             credentials: sign_in(channel.stream_url.as_ref(), mac, credentials),
+            service: services.get(&mac).cloned(),
         });
     }
     enrolled.into_values().collect()

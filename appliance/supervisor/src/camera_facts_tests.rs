@@ -131,7 +131,10 @@ fn the_network_is_told_who_is_enrolled_and_who_is_admitted() {
     let id = camera(10, 1);
     let channels = [channel(id), channel(camera(10, 2)), channel(camera(11, 1))];
     let admitted = BTreeMap::from([(mac(10), Ipv4Addr::new(192, 168, 77, 10))]);
-    let enrolled = enrolments(&channels, &admitted, &BTreeMap::new());
+    let services = BTreeMap::from([(mac(11), "http://192.168.77.11:2020/x".to_owned())]);
+    let enrolled = enrolments(&channels, &admitted, &BTreeMap::new(), &services);
+    let served: Vec<_> = enrolled.iter().map(|one| one.service.clone()).collect();
+    assert_eq!(served, [None, services.get(&mac(11)).cloned()]);
     let told: Vec<_> = enrolled.iter().map(|one| (one.mac, one.ip)).collect();
     assert_eq!(
         told,

@@ -2,9 +2,11 @@
 //!
 //! A camera is asked for all it offers once it is seen, again after a day, and whenever
 //! somebody wants to know: its streams, how many sources it has (each needs a channel),
-//! whether it can be steered. What it says opens nothing.
+//! whether it can be steered. What it says opens nothing. Where one that has a channel
+//! announces nothing, its service is looked for where cameras have it, and remembered.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,11 +14,13 @@ use sealgate_base::{Clock, Shutdown};
 use sealgate_camera::MacAddress;
 use sealgate_lan::{
     Asker, ByHand, CameraDescription, Credentials, LanError, MotionTarget, MotionWatch, Place, Ptz,
-    Sighting, SignInOutcome,
+    SignInOutcome,
 };
 use sealgate_store::{Store, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use crate::camera_desk::{DeskHandle, Picture};
 
 /// What is known is asked again after this long: firmware is updated, lenses are added.
 const STALE: Duration = Duration::from_secs(24 * 3600);
@@ -52,10 +56,21 @@ impl OnvifDeskError {
     }
 }
 
+/// A remembered service that did not answer so often is looked for at other ports too.
+const GIVE_UP_AFTER: u32 = 3;
+
+/// Where a camera's device service is, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Service {
+    At(String),
+    /// To be looked for.
+    SomewhereAt(Ipv4Addr),
+}
+
 /// When a camera is to be asked by itself.
 #[derive(Debug, Clone)]
 struct Due {
-    xaddr: String,
+    service: Service,
     at: Duration,
     failures: u32,
 }
@@ -102,29 +117,8 @@ impl OnvifDesk {
     ) -> Result<Arc<CameraDescription>, OnvifDeskError> {
         let credentials = self.credentials(mac)?;
         let described = self.asker.describe(xaddr, credentials.as_ref()).await;
-        let now = self.clock.monotonic();
-        let mut due = lock(&self.due);
-        let failures = due.get(&mac).map_or(0, |due| due.failures);
-        let (at, failures) = match &described {
-            Ok(_) => (now + STALE, 0),
-            Err(_) => {
-                let wait = ASK_AGAIN * 2_u32.saturating_pow(failures.min(7));
-                (
-                    now + wait.min(ASK_AGAIN_AT_MOST),
-                    failures.saturating_add(1),
-                )
-            }
-        };
-        let xaddr = xaddr.to_owned();
-        due.insert(
-            mac,
-            Due {
-                xaddr,
-                at,
-                failures,
-            },
-        );
-        drop(due);
+        let wait = described.is_ok().then_some(STALE);
+        self.asked(mac, Service::At(xaddr.to_owned()), wait);
         let described = Arc::new(described?);
         self.descriptions.send_if_modified(|known| {
             let new = known.get(&mac) != Some(&described);
@@ -134,6 +128,71 @@ impl OnvifDesk {
             new
         });
         Ok(described)
+    }
+
+    /// Looks for the service of a camera that announces none.
+    async fn search(&self, mac: MacAddress, ip: Ipv4Addr) -> Result<(), OnvifDeskError> {
+        let found = self.asker.find_service(ip).await;
+        // What was found is asked as soon as the network says that it is the camera's.
+        let wait = found.is_ok().then_some(STALE);
+        self.asked(mac, Service::SomewhereAt(ip), wait);
+        self.remember_service(mac, &found?).await
+    }
+
+    /// Asks where a camera's service is or was; one that was found there once and is not any
+    /// more may be at another port.
+    async fn ask_or_search(&self, mac: MacAddress, xaddr: &str) -> Result<(), OnvifDeskError> {
+        let lost = match self.ask(mac, xaddr).await {
+            Err(OnvifDeskError::Lan(
+                error @ (LanError::Unreachable { host, .. } | LanError::NotOnvif { host, .. }),
+            )) => (error, host),
+            answer => return answer.map(drop),
+        };
+        let failures = lock(&self.due).get(&mac).map_or(0, |due| due.failures);
+        if failures < GIVE_UP_AFTER || !self.store.services()?.contains_key(&mac) {
+            return Err(lost.0.into());
+        }
+        let found = self.asker.find_service(lost.1).await?;
+        self.remember_service(mac, &found).await
+    }
+
+    /// Where the service of a camera answered that may not announce it.
+    ///
+    /// # Errors
+    /// It could not be written down.
+    pub async fn remember_service(
+        &self,
+        mac: MacAddress,
+        service: &str,
+    ) -> Result<(), OnvifDeskError> {
+        tracing::info!(%mac, service, "the camera's service is here");
+        let (store, now) = (Arc::clone(&self.store), self.clock.utc_ms());
+        let service = service.to_owned();
+        let written =
+            tokio::task::spawn_blocking(move || store.set_service(mac, Some(&service), now));
+        // It ends early only while the box shuts down.
+        written.await.unwrap_or(Ok(())).map_err(Into::into)
+    }
+
+    /// A camera was asked: again after `good`, or sooner where it failed.
+    fn asked(&self, mac: MacAddress, service: Service, good: Option<Duration>) {
+        let now = self.clock.monotonic();
+        let mut due = lock(&self.due);
+        let before = due.get(&mac).map_or(0, |due| due.failures);
+        let (wait, failures) = match good {
+            Some(wait) => (wait, 0),
+            None => {
+                let wait = ASK_AGAIN * 2_u32.saturating_pow(before.min(7));
+                (wait.min(ASK_AGAIN_AT_MOST), before.saturating_add(1))
+            }
+        };
+        let at = now + wait;
+        let next = Due {
+            service,
+            at,
+            failures,
+        };
+        due.insert(mac, next);
     }
 
     /// The camera has another password: it is asked again at once.
@@ -204,7 +263,7 @@ impl OnvifDesk {
         self.asker.motion(target)
     }
 
-    /// Reads a handful of bytes from a database that is in memory: it holds nobody up.
+    /// From memory, but for the first time after a change.
     fn credentials(&self, mac: MacAddress) -> Result<Option<Credentials>, StoreError> {
         let known = self.store.credential(mac)?;
         Ok(known.map(|known| Credentials {
@@ -214,11 +273,7 @@ impl OnvifDesk {
     }
 
     /// Asks every camera that is seen, until the end.
-    pub async fn run(
-        self: Arc<Self>,
-        sightings: watch::Receiver<Vec<Sighting>>,
-        shutdown: Shutdown,
-    ) {
+    pub async fn run(self: Arc<Self>, desk: DeskHandle, shutdown: Shutdown) {
         let mut asking = JoinSet::new();
         loop {
             tokio::select! {
@@ -226,16 +281,15 @@ impl OnvifDesk {
                 () = tokio::time::sleep(ROUND) => {}
             }
             while asking.try_join_next().is_some() {}
-            let seen: BTreeMap<MacAddress, String> = sightings
-                .borrow()
-                .iter()
-                .filter(|sighting| sighting.conflict.is_none())
-                .filter_map(|sighting| Some((sighting.mac?, sighting.xaddr.clone()?)))
-                .collect();
-            for (mac, xaddr) in self.take_due(&seen, AT_ONCE.saturating_sub(asking.len())) {
+            let seen = services(&desk.picture());
+            for (mac, service) in self.take_due(&seen, AT_ONCE.saturating_sub(asking.len())) {
                 let desk = Arc::clone(&self);
                 asking.spawn(async move {
-                    if let Err(error) = desk.ask(mac, &xaddr).await {
+                    let answer = match service {
+                        Service::At(xaddr) => desk.ask_or_search(mac, &xaddr).await,
+                        Service::SomewhereAt(ip) => desk.search(mac, ip).await,
+                    };
+                    if let Err(error) = answer {
                         tracing::debug!(
                             error = &error as &dyn std::error::Error,
                             %mac,
@@ -250,25 +304,25 @@ impl OnvifDesk {
     /// Who is to be asked now, and not again until the answer has come or failed.
     fn take_due(
         &self,
-        seen: &BTreeMap<MacAddress, String>,
+        seen: &BTreeMap<MacAddress, Service>,
         most: usize,
-    ) -> Vec<(MacAddress, String)> {
+    ) -> Vec<(MacAddress, Service)> {
         let now = self.clock.monotonic();
         let mut due = lock(&self.due);
         due.retain(|mac, _| seen.contains_key(mac));
-        let asks: Vec<(MacAddress, String)> = seen
+        let asks: Vec<(MacAddress, Service)> = seen
             .iter()
-            .filter(|(mac, xaddr)| {
+            .filter(|(mac, service)| {
                 due.get(mac)
-                    .is_none_or(|due| due.at <= now || due.xaddr != **xaddr)
+                    .is_none_or(|due| due.at <= now || due.service != **service)
             })
             .take(most)
-            .map(|(mac, xaddr)| (*mac, xaddr.clone()))
+            .map(|(mac, service)| (*mac, service.clone()))
             .collect();
-        for (mac, xaddr) in &asks {
+        for (mac, service) in &asks {
             let failures = due.get(mac).map_or(0, |due| due.failures);
             let being_asked = Due {
-                xaddr: xaddr.clone(),
+                service: service.clone(),
                 at: now + ASK_AGAIN_AT_MOST,
                 failures,
             };
@@ -276,6 +330,30 @@ impl OnvifDesk {
         }
         asks
     }
+}
+
+/// Whom to ask: cameras that announce their service, and those with a channel that don't.
+fn services(picture: &Picture) -> BTreeMap<MacAddress, Service> {
+    let has_channel = |mac: MacAddress| {
+        picture
+            .channels
+            .iter()
+            .any(|channel| channel.camera.mac() == mac)
+    };
+    let undoubted = picture
+        .sightings
+        .iter()
+        .filter(|sighting| sighting.conflict.is_none());
+    undoubted
+        .filter_map(|sighting| {
+            let mac = sighting.mac?;
+            let service = match &sighting.xaddr {
+                Some(xaddr) => Service::At(xaddr.clone()),
+                None => has_channel(mac).then_some(Service::SomewhereAt(sighting.ip))?,
+            };
+            Some((mac, service))
+        })
+        .collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -286,31 +364,107 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use sealgate_base::FakeClock;
+    use sealgate_lan::Sighting;
+    use sealgate_store::Channel;
 
     use super::*;
 
-    #[tokio::test]
-    async fn each_camera_is_asked_once_and_again_when_it_moved_or_failed() {
+    fn desk() -> (tempfile::TempDir, Arc<Store>, Arc<FakeClock>, OnvifDesk) {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(&folder.path().join("box.db")).unwrap());
         let clock = Arc::new(FakeClock::at_utc_ms(1_795_500_000_000));
-        let desk = OnvifDesk::new(store, clock.clone());
-        let mac: MacAddress = "02:00:00:00:00:0a".parse().unwrap();
-        let at = |port: u16| {
-            let xaddr = format!("http://127.0.0.1:{port}/onvif/device_service");
-            BTreeMap::from([(mac, xaddr)])
-        };
+        let desk = OnvifDesk::new(Arc::clone(&store), clock.clone());
+        (folder, store, clock, desk)
+    }
+
+    fn xaddr(port: u16) -> String {
+        format!("http://127.0.0.1:{port}/onvif/device_service")
+    }
+
+    fn mac() -> MacAddress {
+        "02:00:00:00:00:0a".parse().unwrap()
+    }
+
+    fn at(port: u16) -> BTreeMap<MacAddress, Service> {
+        BTreeMap::from([(mac(), Service::At(xaddr(port)))])
+    }
+
+    #[tokio::test]
+    async fn each_camera_is_asked_once_and_again_when_it_moved_or_failed() {
+        let (_folder, _, clock, desk) = desk();
         assert_eq!(desk.take_due(&at(9), 0), []);
         assert_eq!(desk.take_due(&at(9), 2).len(), 1);
         assert_eq!(desk.take_due(&at(9), 2), [], "it is being asked");
         assert_eq!(desk.take_due(&at(10), 2).len(), 1, "it has moved");
         // Nobody listens at port 1.
-        assert!(desk.ask(mac, &at(1)[&mac]).await.is_err());
+        assert!(desk.ask(mac(), &xaddr(1)).await.is_err());
         assert_eq!(desk.take_due(&at(1), 2), []);
         clock.advance(ASK_AGAIN);
         assert_eq!(desk.take_due(&at(1), 2).len(), 1);
-        desk.ask_soon(mac);
+        desk.ask_soon(mac());
         assert_eq!(desk.take_due(&at(1), 2).len(), 1);
-        assert_eq!(desk.known(mac), None);
+        assert_eq!(desk.known(mac()), None);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_not_found_is_remembered_all_the_same() {
+        let (_folder, store, _, desk) = desk();
+        desk.remember_service(mac(), &xaddr(1)).await.unwrap();
+        for failures in 1..=GIVE_UP_AFTER + 1 {
+            assert!(desk.ask_or_search(mac(), &xaddr(1)).await.is_err());
+            assert_eq!(lock(&desk.due)[&mac()].failures, failures);
+        }
+        assert_eq!(store.services().unwrap()[&mac()], xaddr(1));
+        // Another place to look at is looked at once.
+        let there = Service::SomewhereAt(Ipv4Addr::LOCALHOST);
+        let seen = BTreeMap::from([(mac(), there)]);
+        assert_eq!(desk.take_due(&seen, 2).len(), 1);
+        assert_eq!(desk.take_due(&seen, 2).len(), 0);
+    }
+
+    #[test]
+    fn only_cameras_with_a_channel_are_looked_for() {
+        let sighting = |last: u8, xaddr: Option<&str>| Sighting {
+            interface: "cam0".into(),
+            mac: Some(MacAddress::from_octets([2, 0, 0, 0, 0, last]).unwrap()),
+            ip: Ipv4Addr::new(192, 168, 77, last),
+            name: None,
+            manufacturer: None,
+            model: None,
+            serial: None,
+            firmware: None,
+            told_macs: Vec::new(),
+            xaddr: xaddr.map(str::to_owned),
+            last_seen_utc_ms: 1,
+            oui_manufacturer: None,
+            pinned: false,
+            conflict: None,
+        };
+        let channel = |last: u8| Channel {
+            camera: format!("0200000000{last:02x}-1").parse().unwrap(),
+            stream_url: None,
+            sub_stream_url: None,
+            assigned_utc_ms: 1,
+            assigned_by: "owner".into(),
+            pinned_model: None,
+            pinned_serial: None,
+            name: None,
+            preferred: false,
+            other_brand: false,
+            settings: "{}".into(),
+        };
+        let announced = "http://192.168.77.1/onvif/device_service";
+        let picture = Picture {
+            sightings: vec![
+                sighting(1, Some(announced)),
+                sighting(2, None),
+                sighting(3, None),
+            ],
+            channels: vec![channel(1), channel(3)],
+            ..Picture::default()
+        };
+        let found: Vec<Service> = services(&picture).into_values().collect();
+        let there = Service::SomewhereAt(Ipv4Addr::new(192, 168, 77, 3));
+        assert_eq!(found, [Service::At(announced.to_owned()), there]);
     }
 }

@@ -25,7 +25,7 @@ use crate::license_desk::LicenseDesk;
 use crate::motion_desk;
 use crate::onvif_desk::OnvifDesk;
 use crate::replacements::Replacements;
-use crate::rooms::{Cameras, Clips, Gate, License, Pending, People, Steerer, Video};
+use crate::rooms::{Cameras, Clips, Gate, License, People, Steerer, Video};
 use crate::setup_code::SetupCode;
 use crate::traffic_desk::{self, Traffic};
 
@@ -57,7 +57,11 @@ pub async fn close_gate(config: &Config) -> anyhow::Result<()> {
 /// What the box can't run without: its store, its certificate, its listening address.
 pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let gate = Arc::new(kernel_gate(&config)?);
+    let run_dir = &config.identity.run_dir;
+    if let Err(error) = create_private_folder(run_dir) {
+        tracing::warn!(%error, "what is to last until the machine restarts is lost with this process");
+    }
+    let gate = Arc::new(kernel_gate(&config)?.with_memory(run_dir.join("gate.json")));
     if let Err(error) = gate.close_all().await {
         // The pages must come up to say so; the camera desk tries again.
         tracing::error!(
@@ -114,7 +118,6 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     )?;
     let recorder = RecorderClient::new(&config.recorder.socket);
     let onvif = Arc::new(OnvifDesk::new(Arc::clone(&store), Arc::clone(&clock)));
-    tokio::spawn(Arc::clone(&onvif).run(lan.sightings(), shutdown.clone()));
     let desk = camera_desk::start(
         Desk {
             store: Arc::clone(&store),
@@ -130,6 +133,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         },
         shutdown.clone(),
     );
+    tokio::spawn(Arc::clone(&onvif).run(desk.clone(), shutdown.clone()));
     tokio::spawn({
         let (gate, shutdown) = (Arc::clone(&gate), shutdown.clone());
         async move {
@@ -169,7 +173,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         onvif: Arc::clone(&onvif),
         own_brand: config.brand.clone(),
         lan,
-        pending: Pending::default(),
+        pending: Arc::default(),
+        adding: Arc::default(),
         traffic,
         clock: Arc::clone(&clock),
     });

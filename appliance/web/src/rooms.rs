@@ -18,8 +18,8 @@ mod views;
 
 pub(crate) use adding::{AddedList, PasswordVerdicts, shown_ip};
 pub use adding::{
-    AddedView, AddingRoom, CameraDetails, CheckView, CheckedRow, FoundView, PasswordVerdict,
-    StreamUse, StreamView, TrafficView, TypedCamera, TypedPassword,
+    AddedView, AddingRoom, AddingView, CameraDetails, CheckView, CheckedRow, FoundView,
+    PasswordVerdict, StreamUse, StreamView, TrafficView, TypedCamera, TypedPassword,
 };
 pub use people::{
     ApiTokenView, AuditView, Checked, Enrolment, NewApiToken, Recovery, Right, Role, SessionStore,

@@ -124,6 +124,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route(GET, "/cameras/import", OPERATE, Page, pages::cameras::import::show),
         route(POST, "/cameras/check-list", OPERATE, Page, pages::cameras::import::check),
         route(POST, "/cameras/add", OPERATE, Page, pages::cameras::import::add),
+        route(GET, "/cameras/adding/{id}", OPERATE, Page, pages::cameras::import::adding),
         route(GET, "/cameras/list.csv", SEE, Page, pages::cameras::import::export),
         route(GET, "/cameras/passwords", OPERATE, Page, pages::cameras::passwords::show),
         route(POST, "/cameras/passwords", OPERATE, Page, pages::cameras::passwords::attempt),

@@ -8,7 +8,7 @@ use axum::http::Request;
 use serde_json::json;
 
 use fakes::client::Client;
-use fakes::{CAMERA_A, CAMERA_B, World, problem};
+use fakes::{CAMERA_A, CAMERA_B, World, failed_disk, problem};
 
 async fn signed_in(world: &World) -> Client {
     let mut browser = Client::new(world.router());
@@ -72,10 +72,12 @@ async fn a_doubtful_camera_and_a_mended_gate_stand_on_top() {
     assert!(!quiet.contains("SG-CAM-067"), "{quiet}");
     world.fake.cameras.lock().unwrap()[0].reason = Some(problem("SG-CAM-040"));
     *world.fake.mended.lock().unwrap() = 2;
+    *world.fake.disks.lock().unwrap() = vec![failed_disk()];
     let page = browser.get("/cameras").await.text;
     let alarms = page.split("data-part=\"cameras\"").next().unwrap();
     assert!(alarms.contains("data-code=\"SG-CAM-040\""), "{alarms}");
     assert!(alarms.contains("data-code=\"SG-CAM-067\""), "{alarms}");
+    assert!(alarms.contains("data-code=\"SG-REC-021\""), "{alarms}");
     assert!(alarms.contains("times since the start: 2"), "{alarms}");
 }
 
@@ -107,6 +109,16 @@ async fn a_camera_is_asked_then_added() {
         added.text.contains("1 camera was added, 1 not."),
         "{}",
         added.text
+    );
+    // A long list goes on behind a page that tells how far it is.
+    let long = [("csrf", csrf.as_str()), ("check", fakes::adding::LONG)];
+    let goes_on = browser.post_form("/cameras/add", &long).await;
+    assert_eq!(goes_on.status, 303);
+    let progress = browser.get("/cameras/adding/1").await;
+    assert!(
+        progress.text.contains("26 of 30 asked"),
+        "{}",
+        progress.text
     );
     let fields = [("csrf", csrf.as_str()), ("check", "used")];
     let stale = browser.post_form("/cameras/add", &fields).await;

@@ -2,8 +2,8 @@
 //!
 //! `SEALGATE_LOOK=127.0.0.1:9443 cargo nextest run -p sealgate-web --run-ignored only look`
 //! serves until Ctrl-C; the set-up code is `ABCD-EFGH`, the password `correct horse battery`.
-//! `SEALGATE_LOOK_STATE` is `fresh`, `unlicensed` (usual), `licensed` or `clock` (a date to
-//! confirm, and notices beside the state);
+//! `SEALGATE_LOOK_STATE` is `fresh`, `unlicensed` (usual), `licensed`, `clock` (a date to
+//! confirm, and notices beside the state) or `disk` (one that failed);
 //! `SEALGATE_LOOK_VIDEO` names a fragmented MP4 file (H.264 baseline) for the live page.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -64,6 +64,9 @@ async fn look() {
     if state == "licensed" {
         *fake.license.lock().unwrap() = licensed(1);
         fake.assign(CAMERA_A.parse().unwrap(), None).await.unwrap();
+    }
+    if state == "disk" {
+        fake.disks.lock().unwrap().push(fakes::failed_disk());
     }
     if state == "clock" {
         let words = |code| sealgate_words::catalog::find(code).unwrap().problem(&[]);

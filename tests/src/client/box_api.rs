@@ -198,6 +198,19 @@ impl BoxApi {
         self.get("/api/v1/gate").await
     }
 
+    /// `GET timeline/{camera}` of all that was ever recorded.
+    ///
+    /// # Errors
+    /// Refused, or no answer.
+    pub async fn timeline(&self, camera: &str) -> Result<Value> {
+        let newest = self.recordings().await?;
+        let start = |recording: Option<&Value>| recording?["start_utc_ms"].as_i64();
+        let from = start(newest.last()).context("something was recorded")?;
+        let to = start(newest.first()).unwrap_or(from) + 3_600_000;
+        let span = format!("from_utc_ms={from}&to_utc_ms={to}");
+        self.get(&format!("/api/v1/timeline/{camera}?{span}")).await
+    }
+
     /// `GET recordings`: the recordings, newest first.
     ///
     /// # Errors

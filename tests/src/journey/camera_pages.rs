@@ -1,9 +1,11 @@
 //! Step 6, further on: the owner's pages of cameras and recordings.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Journey, must_equal};
+use super::{Journey, must_equal, until};
 use crate::evidence::Evidence;
 use crate::world::cameras::{CAMERA_A, CAMERA_B};
 
@@ -38,6 +40,7 @@ pub async fn plays_back_and_exports(
         &settings["plan"]["week"][0],
         drawn.as_str(),
     )?;
+    sees_motion(journey, evidence).await?;
     api.record_always(&CAMERA_A.id(), &settings).await?;
 
     let asked = json!({ "camera": CAMERA_A.id(), "pictures": 5 });
@@ -61,6 +64,39 @@ pub async fn plays_back_and_exports(
             "the clip's {file} is {name:?} with {bytes} bytes"
         );
     }
+    Ok(())
+}
+
+/// While its plan asks for motion, camera A tells of some: it is on the time line, and in the
+/// list of events with the picture of its moment.
+async fn sees_motion(journey: &mut Journey<'_>, evidence: &mut Evidence) -> Result<()> {
+    let api = journey.api()?.clone();
+    let motion = |timeline: &Value| -> Option<Value> {
+        let mut events = timeline["events"].as_array()?.iter();
+        events.find(|event| event["kind"] == "motion").cloned()
+    };
+    journey.lab.camera_a().see_motion(true)?;
+    let within = journey.deadline(Duration::from_secs(30));
+    let (_, took) = until("the motion is on the time line", within, async || {
+        Ok(motion(&api.timeline(&CAMERA_A.id()).await?))
+    })
+    .await?;
+    evidence.note("seconds_to_motion", took.as_secs_f64());
+    let seen = json!({ "camera": CAMERA_A.id() });
+    let seen = journey.browser.act("read_events", seen).await?;
+    evidence.note("motion_on_the_page", &seen);
+    ensure!(seen["bands"] == 1, "the time line shows {seen}");
+    let words = seen["words"].as_str().context("the event has words")?;
+    ensure!(words.starts_with("motion, "), "the event says {words:?}");
+    must_equal("the event's picture", &seen["width"], 640)?;
+    journey.lab.camera_a().see_motion(false)?;
+    let (event, _) = until("the motion is over", within, async || {
+        let event = motion(&api.timeline(&CAMERA_A.id()).await?);
+        let end = |event: &Value| event["end_utc_ms"].as_i64() > event["start_utc_ms"].as_i64();
+        Ok(event.filter(end))
+    })
+    .await?;
+    evidence.note("motion", &event);
     Ok(())
 }
 

@@ -258,17 +258,66 @@ pub async fn noise_is_survived(journey: &mut Journey<'_>, evidence: &mut Evidenc
     must_equal("the recorder's state", &health["status"], "waiting")?;
     must_equal("the license", &api.license().await?, license)?;
 
-    let frames = health["frames"].as_u64().context("a count of frames")?;
+    journey.lab.camera_a().behave(Behaviour::H265).await?;
+    let took = recorded_again(journey).await?;
+    evidence.note("seconds_to_video_again", took.as_secs_f64());
+    h265_is_recorded_and_watched(journey, evidence).await?;
     journey.lab.camera_a().behave(Behaviour::Good).await?;
+    recorded_again(journey).await.map(|_| ())
+}
+
+/// Waits until camera A's video comes in again; how long that took.
+async fn recorded_again(journey: &mut Journey<'_>) -> Result<Duration> {
+    let api = journey.api()?.clone();
+    let frames = |health: &Value| health["frames"].as_u64();
+    let before = frames(&api.camera(CAMERA_A.mac).await?["recording"]);
     let within = journey.deadline(Duration::from_secs(60));
     let (_, took) = until("camera A is recorded again", within, async || {
         let camera = api.camera(CAMERA_A.mac).await?;
         let health = &camera["recording"];
-        let more = health["frames"].as_u64().is_some_and(|now| now > frames);
+        let more = frames(health) > before;
         Ok((health["status"] == "recording" && more).then_some(()))
     })
     .await?;
-    evidence.note("seconds_to_video_again", took.as_secs_f64());
+    Ok(took)
+}
+
+/// Camera A came back with H.265: it is recorded as it is. This browser can't play it, so the
+/// live page shows the smaller stream by itself, and says so.
+async fn h265_is_recorded_and_watched(
+    journey: &mut Journey<'_>,
+    evidence: &mut Evidence,
+) -> Result<()> {
+    let api = journey.api()?.clone();
+    let local = journey.lab.folder().join("h265.mp4");
+    let within = journey.deadline(Duration::from_secs(30));
+    let (stream, _) = until("a recording in H.265", within, async || {
+        let newest = api.recordings().await?;
+        let file = newest.first().and_then(|newest| newest["file"].as_str());
+        let bytes = api.recording(file.context("there is a recording")?).await?;
+        std::fs::write(&local, bytes).context("keep the recording")?;
+        let said = run(Command::new("ffprobe")
+            .args(["-v", "error", "-of", "json", "-count_packets"])
+            .args(["-show_entries", "stream=codec_name,width,nb_read_packets"])
+            .arg(&local));
+        // The newest may have no picture yet.
+        let Ok(said) = said else { return Ok(None) };
+        let probed: Value = serde_json::from_str(&said).context("understand ffprobe")?;
+        let stream = probed["streams"][0].clone();
+        Ok((stream["codec_name"] == "hevc").then_some(stream))
+    })
+    .await?;
+    evidence.note("h265_recorded", &stream);
+    must_equal("the width of H.265", &stream["width"], 640)?;
+    let watched = json!({ "camera": CAMERA_A.id() });
+    let watched = journey.browser.act("watch_smaller", watched).await?;
+    evidence.note("h265_watched", &watched);
+    must_equal("the smaller stream's width", &watched["width"], 320)?;
+    let note = watched["note"].as_str().unwrap_or_default();
+    ensure!(
+        note.contains("smaller stream"),
+        "the page does not say that the smaller stream is shown: {note:?}"
+    );
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::namespaces::{Namespace, Port, Switch, bring_up};
-use super::process::Process;
+use super::process::{Process, run};
 
 /// The box's port on the camera network.
 pub const BOX_PORT: Port<'_> = Port {
@@ -66,6 +66,8 @@ pub struct Camera {
 pub enum Behaviour {
     /// Serves its picture.
     Good,
+    /// Serves its picture as H.265; its smaller stream stays H.264.
+    H265,
     /// Sends noise to whoever connects.
     Garbage,
 }
@@ -131,9 +133,27 @@ impl Camera {
             .arg(script)
             .args(["--letter", &self.spec.letter.to_string()])
             .args(["--address", self.spec.ip]);
-        if behaviour == Behaviour::Garbage {
-            command.arg("--garbage");
+        match behaviour {
+            Behaviour::Good => {}
+            Behaviour::H265 => {
+                command.arg("--h265");
+            }
+            Behaviour::Garbage => {
+                command.arg("--garbage");
+            }
         }
         command
+    }
+
+    /// Something moves in front of it from now on, or nothing does any more.
+    ///
+    /// # Errors
+    /// The camera does not run.
+    pub fn see_motion(&self, moving: bool) -> Result<()> {
+        let say = "import sys, urllib.request as r; r.urlopen(sys.argv[1], sys.argv[2].encode())";
+        let lens = format!("http://{}/lens/motion", self.spec.ip);
+        let mut command = self.namespace.command("/usr/bin/python3");
+        command.args(["-c", say, &lens, &moving.to_string()]);
+        run(&mut command).map(drop)
     }
 }

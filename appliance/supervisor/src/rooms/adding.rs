@@ -1,6 +1,6 @@
 //! Cameras that are added by hand or by a list, and passwords for many.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use sealgate_lan::{
     read_place, write_list,
 };
 use sealgate_web::rooms::{
-    AddedView, AddingRoom, CameraDetails, CameraRoom as _, CheckView, CheckedRow, FileDownload,
+    AddingRoom, AddingView, CameraDetails, CameraRoom as _, CheckView, CheckedRow, FileDownload,
     PasswordVerdict, TypedCamera, TypedPassword,
 };
 use sealgate_words::Problem;
@@ -40,30 +40,38 @@ impl Cameras {
             .mac
             .ok_or_else(|| Box::new(entry("SG-CAM-003", &[("camera", &address)])))?;
         let camera = CameraId::first_source(mac);
-        if channel_of(&picture.channels, camera).is_some() {
-            return Ok(camera);
+        match self.take_place(camera, room) {
+            None => Ok(camera),
+            Some(problem) => Err(Box::new(problem)),
+        }
+    }
+
+    /// Takes a place for a camera that has none yet, besides those that were taken before it;
+    /// gives why there is none.
+    pub(super) fn take_place(&self, camera: CameraId, room: &mut Room) -> Option<Problem> {
+        let picture = self.desk.picture();
+        if channel_of(&picture.channels, camera).is_some() || !room.cameras.insert(camera) {
+            return None;
         }
         if let Some(problem) = self.without_place(camera) {
-            return Err(Box::new(problem));
+            return Some(problem);
         }
         let places = picture.decisions.places;
         if room.taken == places.free {
-            let total = places.total.to_string();
-            let values = [("camera", mac.to_string()), ("total", total)];
-            let values = values
-                .each_ref()
-                .map(|(name, value)| (*name, value.as_str()));
-            return Err(Box::new(entry("SG-CAM-002", &values)));
+            let (mac, total) = (camera.mac().to_string(), places.total.to_string());
+            return Some(entry("SG-CAM-002", &[("camera", &mac), ("total", &total)]));
         }
         room.taken += 1;
-        Ok(camera)
+        None
     }
 }
 
 /// Places that the lines before take.
 #[derive(Default)]
-struct Room {
+pub(super) struct Room {
     taken: u32,
+    /// Who was given one, or would be if there was one.
+    cameras: BTreeSet<CameraId>,
     lines: BTreeMap<CameraId, u64>,
 }
 
@@ -197,25 +205,22 @@ impl AddingRoom for Cameras {
         Ok(CheckView { id, rows })
     }
 
-    async fn add(&self, check: &str) -> Result<Vec<AddedView>, Problem> {
-        let rows = self
-            .pending
-            .take(check, self.clock.monotonic())
-            .ok_or_else(|| entry("SG-CAM-062", &[]))?;
-        let mut added = Vec::new();
-        for row in rows {
-            let (camera, problem) = match self.add_one(&row).await {
-                Ok(camera) => (Some(camera), None),
-                Err(problem) => (None, Some(problem)),
-            };
-            added.push(AddedView {
-                line: row.line,
-                address: shown(&row.place),
-                camera,
-                problem,
-            });
-        }
-        Ok(added)
+    async fn add(&self, check: &str) -> Result<(), Problem> {
+        let rows = self.pending.take(check, self.clock.monotonic());
+        let rows = rows.ok_or_else(|| entry("SG-CAM-062", &[]))?;
+        let job = self.adding.begin(check, rows.len());
+        let cameras = self.clone();
+        tokio::spawn(async move {
+            let added = cameras.add_rows(rows, &job).await;
+            job.done(added);
+        });
+        Ok(())
+    }
+
+    async fn added(&self, check: &str, wait: Duration) -> Result<AddingView, Problem> {
+        let job = self.adding.find(check);
+        let job = job.ok_or_else(|| entry("SG-CAM-062", &[]))?;
+        job.view(wait).await
     }
 
     async fn export(&self) -> Result<FileDownload, Problem> {

@@ -4,17 +4,22 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt as _, stream};
 use sealgate_camera::{CameraId, StreamUrl};
 use sealgate_lan::{ByHand, CameraDescription, Credentials, Place, Sighting, StreamAnswer};
-use sealgate_web::rooms::{CameraRoom as _, FoundView};
+use sealgate_store::{Addition, Credential};
+use sealgate_web::rooms::{AddedView, FoundView};
 use sealgate_words::Problem;
 
-use crate::camera_facts::channel_of;
+use crate::rooms::adding::Room;
+use crate::rooms::adding_jobs::Job;
 use crate::rooms::cameras::Cameras;
 use crate::rooms::pending::Prepared;
 use crate::rooms::streams::{chosen, found_view, source};
 use crate::rooms::{blocking, entry};
 
+/// Cameras of a list asked at once: each holds a connection and some seconds of patience.
+const ASKED_AT_ONCE: usize = 16;
 /// How long a camera that was just asked may take to show in the neighbour table.
 pub(super) const SHOWS: Duration = Duration::from_secs(4);
 
@@ -50,11 +55,11 @@ impl Cameras {
         &self,
         place: &Place,
         credentials: Option<&Credentials>,
-    ) -> Result<Box<CameraDescription>, Problem> {
+    ) -> Result<(String, Box<CameraDescription>), Problem> {
         let address = shown(place);
         let refused = |code: &str| entry(code, &[("camera", &address), ("address", &address)]);
         match self.onvif.look_at(place, credentials).await {
-            Ok(ByHand::Onvif { description, .. }) => Ok(description),
+            Ok(ByHand::Onvif { xaddr, description }) => Ok((xaddr, description)),
             Ok(ByHand::StreamServer { .. } | ByHand::Stream(_)) => Err(refused("SG-CAM-064")),
             Err(error) => {
                 tracing::info!(
@@ -98,50 +103,83 @@ impl Cameras {
             }
             return Ok(None);
         }
-        let description = self.describe(place, credentials).await?;
+        let (_, description) = self.describe(place, credentials).await?;
         Ok(Some(found_view(&description, 1)))
     }
 
-    pub(super) async fn add_one(&self, row: &Prepared) -> Result<CameraId, Problem> {
+    /// Asks the camera of one row, and gives what is to be written down; changes nothing.
+    pub(super) async fn prepare(&self, row: &Prepared) -> Result<Addition, Problem> {
         let camera = self.camera_at(&row.place, SHOWS).await?;
-        let mac = camera.mac();
-        let picture = self.desk.picture();
-        let before = channel_of(&picture.channels, camera).cloned();
-        if before.is_none()
-            && let Some(problem) = self.without_place(camera)
-        {
-            return Err(problem);
-        }
-        let none = || entry("SG-CAM-005", &[("camera", &mac.to_string())]);
+        let none = || entry("SG-CAM-005", &[("camera", &camera.mac().to_string())]);
+        let mut service = None;
         let (main, sub) = if let Place::Stream(url) = &row.place {
             let main: StreamUrl = url.parse().map_err(|_| none())?;
             (main, None)
         } else {
-            let description = self.describe(&row.place, row.credentials.as_ref()).await?;
+            let (xaddr, description) = self.describe(&row.place, row.credentials.as_ref()).await?;
+            service = Some(xaddr);
             let source = source(&description, 1).ok_or_else(none)?;
             let (main, sub) = chosen(source).ok_or_else(none)?;
             (main.url.clone(), sub.map(|stream| stream.url.clone()))
         };
-        // From here on only the box's own disk can fail.
-        if let Some(known) = &row.credentials {
-            let credential = Some((known.user.clone(), known.password.clone()));
-            self.set_credential(mac, credential).await?;
-        }
-        let channel = self.new_channel(camera, main, sub);
-        let settings = before.map_or(channel.settings.clone(), |before| before.settings);
-        let (store, name) = (Arc::clone(&self.store), row.name.clone());
-        blocking("add a camera", move || {
-            store.assign(&channel)?;
-            match name {
-                Some(name) => store.configure(camera, Some(&name), &settings).map(|_| ()),
-                None => Ok(()),
-            }
+        let mut channel = self.new_channel(camera, main, sub);
+        channel.name.clone_from(&row.name);
+        Ok(Addition {
+            channel,
+            credential: row.credentials.as_ref().map(|known| Credential {
+                user: known.user.clone(),
+                password: known.password.clone(),
+            }),
+            service,
         })
-        .await?;
-        self.audit("channel.assign", camera).await?;
-        // The next one is told how many places are left now.
-        self.desk.decide_again().await;
-        Ok(camera)
+    }
+
+    /// Asks all, some at once, and then writes down those that answered and have a place: all
+    /// of them, or none.
+    pub(super) async fn add_rows(
+        &self,
+        rows: Vec<Prepared>,
+        job: &Job,
+    ) -> Result<Vec<AddedView>, Problem> {
+        let asked = stream::iter(rows.clone().into_iter().map(|row| async move {
+            let prepared = self.prepare(&row).await;
+            job.asked();
+            prepared
+        }));
+        let asked: Vec<_> = asked.buffered(ASKED_AT_ONCE).collect().await;
+        let mut room = Room::default();
+        let mut additions = Vec::new();
+        let mut added = Vec::new();
+        for (row, prepared) in rows.iter().zip(asked) {
+            let (camera, problem) = match prepared {
+                Err(problem) => (None, Some(problem)),
+                Ok(addition) => {
+                    let camera = addition.channel.camera;
+                    let problem = self.take_place(camera, &mut room);
+                    if problem.is_none() {
+                        additions.push(addition);
+                    }
+                    (Some(camera), problem)
+                }
+            };
+            added.push(AddedView {
+                line: row.line,
+                address: shown(&row.place),
+                camera,
+                problem,
+            });
+        }
+        if !additions.is_empty() {
+            let (store, now) = (Arc::clone(&self.store), self.clock.utc_ms());
+            let macs: Vec<_> = additions
+                .iter()
+                .map(|one| one.channel.camera.mac())
+                .collect();
+            blocking("add cameras", move || store.add_all(&additions, now)).await?;
+            macs.into_iter().for_each(|mac| self.onvif.ask_soon(mac));
+            self.desk.decide_again().await;
+        }
+        Ok(added)
     }
 }
 

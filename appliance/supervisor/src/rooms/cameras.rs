@@ -22,6 +22,7 @@ use crate::channel_settings::ChannelSettings;
 use crate::license_desk::LicenseDesk;
 use crate::onvif_desk::OnvifDesk;
 use crate::replacements::Replacements;
+use crate::rooms::adding_jobs::Jobs;
 use crate::rooms::camera_rows::Facts;
 use crate::rooms::pending::Pending;
 use crate::rooms::replace::replacement_views;
@@ -30,6 +31,7 @@ use crate::rooms::{blocking, entry};
 use crate::traffic_desk::Traffic;
 
 /// Cameras, seen and assigned.
+#[derive(Clone)]
 pub struct Cameras {
     /// The decisions.
     pub desk: DeskHandle,
@@ -50,7 +52,9 @@ pub struct Cameras {
     /// Cameras that were replaced.
     pub replacements: Arc<Replacements>,
     /// Checks of cameras to add.
-    pub pending: Pending,
+    pub pending: Arc<Pending>,
+    /// Lists that are being added.
+    pub adding: Arc<Jobs>,
     /// What cameras sent lately.
     pub traffic: Arc<Traffic>,
     /// Time.

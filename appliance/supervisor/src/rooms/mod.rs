@@ -1,6 +1,7 @@
 //! What the pages ask, answered: one file per room of the box.
 
 mod adding;
+mod adding_jobs;
 mod by_hand;
 mod camera_rows;
 mod cameras;
@@ -15,6 +16,7 @@ mod steering;
 mod streams;
 mod video;
 
+pub use adding_jobs::Jobs;
 pub use cameras::Cameras;
 pub use clips::Clips;
 pub use gate::Gate;

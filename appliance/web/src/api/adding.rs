@@ -1,5 +1,7 @@
 //! Cameras added by hand or by a list, passwords for many, one camera's facts.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -55,7 +57,11 @@ pub(crate) struct AddRequest {
     check: String,
 }
 
-/// Adds the cameras of a check that can be added; once.
+/// How long a program waits for the end of a list: a thousand cameras, none of which answers.
+const LONGEST_LIST: Duration = Duration::from_secs(3600);
+
+/// Adds the cameras of a check that can be added; once. Answers when all were asked and all
+/// that answered are added.
 #[utoipa::path(post, path = "/api/v1/cameras/add", tag = "cameras", security(("session" = [])),
     request_body = AddRequest,
     responses(
@@ -63,7 +69,9 @@ pub(crate) struct AddRequest {
         (status = 409, description = "SG-CAM-062: used already, or too old", body = ProblemSchema)))]
 pub(crate) async fn add(State(app): State<App>, request: Request) -> ApiResult<Json<AddedList>> {
     let asked: AddRequest = body::required_json(request).await?;
-    let added = app.rooms.adding.add(&asked.check).await?;
+    app.rooms.adding.add(&asked.check).await?;
+    let came = app.rooms.adding.added(&asked.check, LONGEST_LIST).await?;
+    let added = came.added.unwrap_or_default();
     Ok(Json(AddedList { added }))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sealgate_camera::{CameraId, MacAddress};
@@ -27,12 +28,19 @@ pub trait AddingRoom: Send + Sync {
     /// `SG-CAM-039` too long; what is wrong with a line is in its row.
     async fn check_list(&self, list: &[u8]) -> Result<CheckView, Problem>;
 
-    /// Adds the cameras of a check that can be added: asks each, then gives it a channel,
-    /// name and password. A camera that can't be added is left as it was.
+    /// Begins to add the cameras of a check that can be added: asks each, and then gives all
+    /// that answered a channel, name and password, or none of them. A camera that can't be
+    /// added is left as it was.
     ///
     /// # Errors
     /// `SG-CAM-062` the check was used, or is too old.
-    async fn add(&self, check: &str) -> Result<Vec<AddedView>, Problem>;
+    async fn add(&self, check: &str) -> Result<(), Problem>;
+
+    /// How far that has come; waits for its end, but no longer than this.
+    ///
+    /// # Errors
+    /// `SG-CAM-062` nothing of this name was begun lately; `SG-API-003` nothing was added.
+    async fn added(&self, check: &str, wait: Duration) -> Result<AddingView, Problem>;
 
     /// Every camera as a list that [`check_list`](Self::check_list) reads; without passwords.
     ///
@@ -189,6 +197,17 @@ pub struct AddedView {
     /// Why it was not added; none if it was.
     #[schema(value_type = Option<ProblemSchema>)]
     pub problem: Option<Problem>,
+}
+
+/// How far the adding of cameras has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddingView {
+    /// Cameras that were asked.
+    pub asked: usize,
+    /// Cameras to ask.
+    pub total: usize,
+    /// What became of each; none before the end.
+    pub added: Option<Vec<AddedView>>,
 }
 
 /// What came of trying passwords at one camera.

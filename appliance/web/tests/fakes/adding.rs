@@ -1,5 +1,7 @@
 //! Cameras that are added: what is typed is found, what is listed is read line by line.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sealgate_camera::{CameraId, MacAddress};
 use sealgate_web::rooms::*;
@@ -8,6 +10,8 @@ use sealgate_words::Problem;
 use super::{CAMERA_A, FakeBox, NOW_UTC_MS, problem};
 
 pub const CHECK: &str = "c0ffee";
+/// Is not over by the time somebody looks.
+pub const LONG: &str = "1";
 
 pub fn found() -> FoundView {
     let stream = |name: &str, size, bitrate_kbps, used| StreamView {
@@ -81,9 +85,21 @@ impl AddingRoom for FakeBox {
         })
     }
 
-    async fn add(&self, check: &str) -> Result<Vec<AddedView>, Problem> {
-        if check != CHECK {
-            return Err(problem("SG-CAM-062"));
+    async fn add(&self, check: &str) -> Result<(), Problem> {
+        match check {
+            CHECK | LONG => Ok(()),
+            _ => Err(problem("SG-CAM-062")),
+        }
+    }
+
+    async fn added(&self, check: &str, _: Duration) -> Result<AddingView, Problem> {
+        let mut came = AddingView {
+            asked: 26,
+            total: 30,
+            added: None,
+        };
+        if check == LONG {
+            return Ok(came);
         }
         let added = |line, address: &str, problem| AddedView {
             line,
@@ -91,10 +107,11 @@ impl AddingRoom for FakeBox {
             camera: Some(CAMERA_A.parse().unwrap()),
             problem,
         };
-        Ok(vec![
+        came.added = Some(vec![
             added(1, "192.168.77.11", None),
             added(2, "192.168.77.12", Some(problem("SG-CAM-012"))),
-        ])
+        ]);
+        Ok(came)
     }
 
     async fn export(&self) -> Result<FileDownload, Problem> {

@@ -52,6 +52,7 @@ pub struct FakeBox {
     pub live: Mutex<Vec<LiveFrame>>,
     /// Between two frames; none sends them at once and then ends.
     pub live_every_ms: Mutex<Option<u64>>,
+    pub disks: Mutex<Vec<DiskView>>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -248,6 +249,17 @@ pub fn camera(id: &str, name: &str, last: u8) -> CameraView {
     }
 }
 
+/// A disk that answers with an error.
+pub fn failed_disk() -> DiskView {
+    DiskView {
+        name: "second".into(),
+        state: "failed".into(),
+        detail: Some("Input/output error (os error 5)".into()),
+        free_bytes: 0,
+        total_bytes: 0,
+    }
+}
+
 impl FakeBox {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -275,6 +287,7 @@ impl FakeBox {
                 part("part 2", NOW_UTC_MS + 500),
             ]),
             live_every_ms: Mutex::default(),
+            disks: Mutex::default(),
             clock,
         }
     }
@@ -544,7 +557,7 @@ impl RecordingRoom for FakeBox {
             None => Ok(StorageView {
                 free_bytes: 5_700_000_000,
                 total_bytes: 8_000_000_000,
-                disks: Vec::new(),
+                disks: self.disks.lock().unwrap().clone(),
             }),
         }
     }

@@ -1,10 +1,12 @@
 //! A list of cameras in, and out.
 
-use axum::extract::Request;
-use axum::response::Response;
+use std::time::Duration;
+
+use axum::extract::{Path, Request};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use sealgate_pages::{
-    Button, Cell, Field, FieldKind, Form, Icon, Markup, Table, Tone, button_link, code_text, field,
-    form, html, notice, panel, pill, problem_panel, table,
+    Button, Cell, Field, FieldKind, Form, Icon, Markup, Meter, Table, Tone, button_link, code_text,
+    field, form, html, meter, notice, panel, pill, problem_panel, table,
 };
 use serde::Deserialize;
 
@@ -14,7 +16,12 @@ use crate::download::download;
 use crate::errors::status;
 use crate::pages::frame::{Page, PageResult, Posted, PostedForm, View};
 use crate::pages::words::{count, reason};
-use crate::rooms::{CheckView, CheckedRow};
+use crate::rooms::{AddedView, CheckView, CheckedRow};
+
+/// A list that is added within this gets its answer at once.
+const AT_ONCE: Duration = Duration::from_secs(3);
+/// How often the page looks how far a longer one has come, seconds.
+const REFRESH_S: u32 = 2;
 
 /// Which check is used.
 #[derive(Deserialize)]
@@ -64,8 +71,44 @@ pub(crate) async fn check(page: Page, request: Request) -> PageResult {
 /// `POST /cameras/add`
 pub(crate) async fn add(posted: Posted<AddForm>) -> PageResult {
     let Posted { page, form, .. } = posted;
-    let added = page.app.rooms.adding.add(&form.check).await;
-    let added = added.map_err(|problem| page.problem(&problem))?;
+    let begun = page.app.rooms.adding.add(&form.check).await;
+    begun.map_err(|problem| page.problem(&problem))?;
+    let came = page.app.rooms.adding.added(&form.check, AT_ONCE).await;
+    let came = came.map_err(|problem| page.problem(&problem))?;
+    Ok(match came.added {
+        Some(added) => became(&page, &added),
+        None => Redirect::to(&format!("/cameras/adding/{}", form.check)).into_response(),
+    })
+}
+
+/// `GET /cameras/adding/{id}`
+pub(crate) async fn adding(page: Page, Path(id): Path<String>) -> PageResult {
+    let came = page.app.rooms.adding.added(&id, Duration::ZERO).await;
+    let came = came.map_err(|problem| page.problem(&problem))?;
+    if let Some(added) = &came.added {
+        return Ok(became(&page, added));
+    }
+    let value = format!("{} of {} asked", came.asked, came.total);
+    let share = came.asked as f64 / came.total.max(1) as f64;
+    let progress = panel(
+        "Asking the cameras",
+        None,
+        html! {},
+        html! {
+            (meter(Meter { label: "Cameras", value: &value, share, tone: Tone::Info }))
+            p class="muted" { "All that answer are added together at the end; nothing is changed before. You may leave this page, and come back to it." }
+            noscript { p { (button_link("", Button::secondary("Look again"))) } }
+        },
+    );
+    Ok(page.show(View {
+        refresh_s: Some(REFRESH_S),
+        body: html! { div data-part="became" { (progress) } },
+        ..view()
+    }))
+}
+
+/// What became of each camera of a list.
+fn became(page: &Page, added: &[AddedView]) -> Response {
     let failed = added.iter().filter(|row| row.problem.is_some()).count();
     let message = match (added.len() - failed, failed) {
         (good, 0) => notice(
@@ -110,7 +153,12 @@ pub(crate) async fn add(posted: Posted<AddForm>) -> PageResult {
             rows,
         }),
     );
-    Ok(results(&page, "Cameras were added", message, body))
+    results(
+        page,
+        "Cameras were added",
+        html! {},
+        html! { div data-part="became" { (message) (body) } },
+    )
 }
 
 /// `GET /cameras/list.csv`

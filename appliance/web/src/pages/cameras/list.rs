@@ -11,6 +11,7 @@ use sealgate_pages::{
 use sealgate_words::Problem;
 use serde::Deserialize;
 
+use super::disks::disk_troubles;
 use super::{linked_name, thumbnail};
 use crate::errors::{problem, status};
 use crate::pages::frame::{Page, View};
@@ -88,6 +89,7 @@ fn view<'a>(message: Option<Markup>, body: Markup) -> View<'a> {
 }
 
 async fn body(page: &Page, cameras: &[CameraView], asked: &Asked) -> Markup {
+    let disks = disk_troubles(&page.app.rooms).await;
     let gate = page.app.rooms.gate.counters().await.ok();
     // Of whoever may change something here; others are shown no button for it.
     let csrf = page.may(Right::Operate).then(|| page.csrf());
@@ -113,7 +115,7 @@ async fn body(page: &Page, cameras: &[CameraView], asked: &Asked) -> Markup {
         .collect();
     let nothing = rows.iter().all(|(.., rows)| rows.is_empty());
     html! {
-        div class="stack" data-part="alarms" { (alarms(cameras, gate.as_ref())) }
+        div class="stack" data-part="alarms" { (disks) (alarms(cameras, gate.as_ref())) }
         @if let Some(csrf) = &csrf { (tools(cameras, csrf)) }
         @if !cameras.is_empty() { (filters(cameras, asked)) }
         div class="stack" data-part="cameras" {

@@ -16,6 +16,7 @@ pub(crate) mod add;
 pub(crate) mod channels;
 mod chart;
 pub(crate) mod detail;
+mod disks;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod passwords;
