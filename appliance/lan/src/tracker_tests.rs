@@ -449,6 +449,8 @@ fn a_camera_that_announces_nothing_is_asked_where_its_service_was_found() {
     assert_eq!(due[0].xaddr, "http://192.168.77.11:2020/onvif/x");
     tracker.informed(at(1), CAM0, ip(11), identity("S1", None));
     // It is not forgotten while the camera is seen.
+    tracker.neighbours(at(200), CAM0, &[alive(1, 11)]);
+    assert_eq!(tracker.sightings(at(200)).len(), 2);
     tracker.neighbours(at(400), CAM0, &[alive(1, 11)]);
     let seen = tracker.sightings(at(400));
     assert_eq!(seen.len(), 1);

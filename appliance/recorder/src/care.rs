@@ -256,14 +256,13 @@ impl Probation {
                     self.failures = 0;
                 }
             }
-            DiskState::Failed { .. } | DiskState::ReadOnly => {
-                if self.used_since.take().is_some() {
-                    self.failures = self.failures.saturating_add(1);
-                    self.failed = Some(now);
-                }
-            }
             // Pulled out and put back, or mounted anew: somebody saw to it.
             DiskState::Away => *self = Self::default(),
+            DiskState::Failed { .. } | DiskState::ReadOnly => {
+                let was_used = self.used_since.take().is_some();
+                self.failures = self.failures.saturating_add(u32::from(was_used));
+                self.failed = if was_used { Some(now) } else { self.failed };
+            }
             _ => {}
         }
     }

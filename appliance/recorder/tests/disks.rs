@@ -382,7 +382,7 @@ async fn a_disk_that_answers_eio_costs_its_camera_seconds_and_nobody_else_anythi
     assert!(failed + moved < SECONDS, "{failed:?} {moved:?}");
     made.until_bytes(failing, 400_000).await;
 
-    second.replug();
+    second.replug().await;
     let back = made.until_disk(1, DiskState::InUse).await;
     println!("it was in use again {back:?} after it was plugged in");
     // It has the most room, so a further camera goes there.

@@ -8,7 +8,7 @@ use axum::http::Request;
 use serde_json::json;
 
 use fakes::client::Client;
-use fakes::{CAMERA_A, CAMERA_B, World, problem, failed_disk};
+use fakes::{CAMERA_A, CAMERA_B, World, failed_disk, problem};
 
 async fn signed_in(world: &World) -> Client {
     let mut browser = Client::new(world.router());

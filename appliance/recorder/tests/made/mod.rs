@@ -371,7 +371,7 @@ impl FailingDisk {
     }
 
     /// It is pulled out, mended, and plugged in again.
-    pub fn replug(&mut self) {
+    pub async fn replug(&mut self) {
         self.disk = None;
         let outer = self.outer_path().to_owned();
         let deadline = Instant::now() + DEADLINE;
@@ -383,7 +383,7 @@ impl FailingDisk {
             .success()
         {
             assert!(Instant::now() < deadline, "the device stays in use");
-            std::thread::sleep(Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         self.outer = None;
         let mended = Mount::image(&self.outer_image, outer);

@@ -40,27 +40,29 @@ impl Cameras {
             .mac
             .ok_or_else(|| Box::new(entry("SG-CAM-003", &[("camera", &address)])))?;
         let camera = CameraId::first_source(mac);
-        self.take_place(camera, room)
-            .map(|()| camera)
-            .map_err(Box::new)
+        match self.take_place(camera, room) {
+            None => Ok(camera),
+            Some(problem) => Err(Box::new(problem)),
+        }
     }
 
-    /// A place for a camera that has none yet, besides those that were taken before it.
-    pub(super) fn take_place(&self, camera: CameraId, room: &mut Room) -> Result<(), Problem> {
+    /// Takes a place for a camera that has none yet, besides those that were taken before it;
+    /// gives why there is none.
+    pub(super) fn take_place(&self, camera: CameraId, room: &mut Room) -> Option<Problem> {
         let picture = self.desk.picture();
         if channel_of(&picture.channels, camera).is_some() || !room.cameras.insert(camera) {
-            return Ok(());
+            return None;
         }
         if let Some(problem) = self.without_place(camera) {
-            return Err(problem);
+            return Some(problem);
         }
         let places = picture.decisions.places;
         if room.taken == places.free {
             let (mac, total) = (camera.mac().to_string(), places.total.to_string());
-            return Err(entry("SG-CAM-002", &[("camera", &mac), ("total", &total)]));
+            return Some(entry("SG-CAM-002", &[("camera", &mac), ("total", &total)]));
         }
         room.taken += 1;
-        Ok(())
+        None
     }
 }
 

@@ -151,17 +151,16 @@ impl Cameras {
         let mut additions = Vec::new();
         let mut added = Vec::new();
         for (row, prepared) in rows.iter().zip(asked) {
-            let addition = prepared.and_then(|addition| {
-                self.take_place(addition.channel.camera, &mut room)?;
-                Ok(addition)
-            });
-            let (camera, problem) = match addition {
+            let (camera, problem) = match prepared {
+                Err(problem) => (None, Some(problem)),
                 Ok(addition) => {
                     let camera = addition.channel.camera;
-                    additions.push(addition);
-                    (Some(camera), None)
+                    let problem = self.take_place(camera, &mut room);
+                    if problem.is_none() {
+                        additions.push(addition);
+                    }
+                    (Some(camera), problem)
                 }
-                Err(problem) => (None, Some(problem)),
             };
             added.push(AddedView {
                 line: row.line,
