@@ -23,7 +23,10 @@ async fn next(body: &mut Body) -> Option<String> {
     let text = frame.unwrap().into_data().unwrap();
     let text = String::from_utf8(text.to_vec()).unwrap();
     // Without data browsers dispatch nothing.
-    assert!(text.lines().any(|line| line.starts_with("data: ")), "{text}");
+    assert!(
+        text.lines().any(|line| line.starts_with("data: ")),
+        "{text}"
+    );
     let name = text.lines().find_map(|line| line.strip_prefix("event: "));
     Some(name.unwrap_or_else(|| panic!("{text}")).to_owned())
 }
