@@ -65,13 +65,11 @@ async fn every_route_answers_every_role_as_the_table_says() {
         );
         let mut scopes = Vec::new();
         for right in Right::SCOPES {
-            let (secret, id) = cast.token(ADMIN, right.word());
+            let (secret, _) = cast.token(ADMIN, right.word());
             let parameter = cast.parameter(path, ADMIN);
             let answer = cast
                 .ask(method, path, &parameter, Some(&secret), ADMIN)
                 .await;
-            // An account has no more than so many.
-            cast.tx(|tx| tx.delete_api_token(id));
             if !["401", "403", "303:/sign-in"].contains(&outcome(&answer).as_str()) {
                 scopes.push(right.word());
             }
