@@ -50,6 +50,14 @@ pub struct License {
     pub again: bool,
 }
 
+/// Whoever signs in with that address; nobody here has an authenticator app.
+fn signed_in(desk: &Desk, email: &str) -> Actor {
+    let FirstStep::Begun(session) = desk.sign_in(email, PASSWORD).unwrap() else {
+        unreachable!("nobody here has an authenticator app");
+    };
+    session.actor
+}
+
 impl License {
     fn of(issuance: Issuance) -> Self {
         let file = issuance.file.expect("this was no dry run");
@@ -87,10 +95,7 @@ impl Portal {
         let first = FirstAdmin::WithPassword(PASSWORD.to_owned().into());
         initialise(&places, flavour, ADMIN, &first, now, &mut rng).unwrap();
         let desk = open(&places, &clock).unwrap();
-        let FirstStep::Begun(session) = desk.sign_in(ADMIN, PASSWORD).unwrap() else {
-            unreachable!("the first admin has no authenticator app");
-        };
-        let admin = session.actor;
+        let admin = signed_in(&desk, ADMIN);
         Self {
             folder,
             keys: places.keys,
@@ -152,7 +157,7 @@ impl Portal {
             .unwrap();
         Distributor {
             id: distributor.id,
-            actor: self.desk().sign_in(&email, PASSWORD).unwrap().actor,
+            actor: signed_in(self.desk(), &email),
             bought: channels,
         }
     }

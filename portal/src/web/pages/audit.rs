@@ -119,7 +119,7 @@ fn entries(lines: &[AuditLine]) -> Markup {
             }),
             Cell(changes(&entry.detail)),
             Cell(html! {
-                (origin.address.as_deref().unwrap_or("–"))
+                (code_text(origin.address.as_deref().unwrap_or("–")))
                 @if let Some(user_agent) = &origin.user_agent {
                     br; span class="muted" { (browser_words(user_agent)) }
                 }
