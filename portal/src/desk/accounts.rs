@@ -101,6 +101,7 @@ impl From<&User> for Actor {
             email: user.email.clone(),
             role: user.role,
             distributor: user.distributor,
+            request_key: None,
         }
     }
 }
@@ -284,7 +285,7 @@ impl Desk {
     ) -> Result<Vec<Balance>, DeskError> {
         self.transact(|tx| {
             visible_distributor(tx, actor, distributor)?;
-            self.end_licenses(tx, distributor)?;
+            self.end_licenses(tx, Some(distributor))?;
             Ok(tx.balances(distributor)?)
         })
     }

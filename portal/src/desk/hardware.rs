@@ -86,7 +86,7 @@ impl Desk {
             let mut tpm = (tx.tpms_of_server(server.id)?)
                 .pop()
                 .ok_or(DeskError::NotFound { what: "box" })?;
-            self.end_licenses(tx, project.distributor)?;
+            self.end_licenses(tx, Some(project.distributor))?;
             let before = tpm.row.clone();
             tpm.row.settle(self.now().as_second());
             Rules::PRODUCT.write_off(&mut tpm.row)?;

@@ -8,6 +8,7 @@ mod accounts;
 mod attempts;
 mod books;
 mod charge;
+mod distributors;
 mod dongles;
 mod error;
 mod hardware;
@@ -16,11 +17,14 @@ mod license_file;
 mod licenses;
 mod lost_journal;
 mod mac_licenses;
+mod once;
 mod others;
+mod pages_of;
 mod passwords;
 mod projects;
 mod request;
 mod restore;
+mod returns;
 mod roots;
 mod setup;
 
@@ -36,17 +40,20 @@ use crate::store::postgres::PostgresAddress;
 use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserId, transact};
 
 pub use accounts::{NewSession, SESSION_HOURS};
-pub use books::{Doer, HistoryLine, LedgerLine, MOST_LINES};
+pub use books::{Doer, HistoryLine, LedgerLine};
+pub use distributors::DistributorSettings;
 pub use dongles::{DongleOrder, add_dongle, parse_dongle_key};
 pub use error::{DeskError, OpenError};
-pub(crate) use error::{MAC_LABEL, kind_label, problem};
+pub(crate) use error::{MAC_LABEL, date_words, kind_label, problem};
 pub use hardware::{Hardware, WriteOffs};
 pub use issue::{Issuance, Order};
-pub use licenses::ServerLicenses;
+pub use licenses::{BoxInfo, HandedOut, Revision, ServerInfo, ServerLicenses};
 pub use lost_journal::{JournalLost, restore_without_journal};
-pub use mac_licenses::MacOrder;
+pub use mac_licenses::{MacOrder, MacRow, MacVerdict};
 pub use others::OtherIssuance;
-pub use projects::{ProjectView, ServerView};
+pub use pages_of::{MOST_ROWS, PAGE_ROWS, Page, Paging};
+pub use projects::{NewServer, Renamed};
+pub use returns::Returned;
 pub use roots::{EkRootFile, add_ek_roots, list_ek_roots, set_self_declared};
 pub use setup::{FirstAdmin, Initialised, PASSWORD_LINK_HOURS, initialise, initialise_on};
 
@@ -91,12 +98,19 @@ pub struct Actor {
     pub role: Role,
     /// For whom; `None` for vendor staff.
     pub distributor: Option<DistributorId>,
+    /// Names the request, so that a repeated one does its work once.
+    pub request_key: Option<String>,
 }
 
 impl Actor {
+    /// May this person know of every distributor?
+    fn sees_all(&self) -> bool {
+        self.role == Role::Admin
+    }
+
     /// May this person know that something of this distributor's exists?
     fn sees(&self, distributor: DistributorId) -> bool {
-        self.role == Role::Admin || self.distributor == Some(distributor)
+        self.sees_all() || self.distributor == Some(distributor)
     }
 
     fn must_be_admin(&self) -> Result<(), DeskError> {

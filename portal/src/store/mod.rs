@@ -9,6 +9,7 @@
 //! refer to what exists, `to` values of a TPM are unique. Deliberately absent: who may
 //! see what (the desk's) and what a license costs (the rules').
 
+pub mod lists;
 pub mod memory;
 pub mod others;
 pub mod postgres;
@@ -17,6 +18,7 @@ pub mod sqlite;
 mod types;
 
 use crate::rules::Counts;
+use lists::ListsTx;
 use others::OthersTx;
 pub use types::{
     AuditEntry, Balance, Distributor, DistributorId, EkRootEntry, FileId, LedgerEntry,
@@ -195,11 +197,11 @@ pub trait LicensesTx {
     fn tpms_of_ek(&mut self, ek_name: &str) -> Result<Vec<Tpm>, StoreError>;
     /// All of them, oldest first.
     fn tpms(&mut self) -> Result<Vec<Tpm>, StoreError>;
-    /// The TPMs of a distributor's servers that are charged and had a license that ended by
-    /// then.
+    /// The TPMs of the servers of a distributor, or of all, that are charged and had a license
+    /// that ended by then.
     fn tpms_with_ended_licenses(
         &mut self,
-        distributor: DistributorId,
+        distributor: Option<DistributorId>,
         by_utc_s: i64,
     ) -> Result<Vec<Tpm>, StoreError>;
     /// Adds a pair with nothing issued, and returns it.
@@ -222,13 +224,6 @@ pub trait LicensesTx {
         distributor: DistributorId,
         idempotency_key: &str,
     ) -> Result<bool, StoreError>;
-    /// A distributor's newest ledger entries, at most `limit`, newest first; each with the
-    /// balance of its kind after it.
-    fn ledger_of(
-        &mut self,
-        distributor: DistributorId,
-        limit: u32,
-    ) -> Result<Vec<(LedgerEntry, i64)>, StoreError>;
     /// A distributor's balances, per kind that was ever granted or charged.
     fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError>;
     /// How many channels a distributor may have written off at a time.
@@ -242,5 +237,5 @@ pub trait LicensesTx {
 }
 
 /// One transaction.
-pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx {}
-impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx> Tx for T {}
+pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx + ListsTx {}
+impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx + ListsTx> Tx for T {}

@@ -58,7 +58,8 @@ fn route(
 fn routes() -> Vec<Route> {
     use Access::{Admin, Anyone, SignedIn};
     use api::{accounts, hardware, licenses, others, projects};
-    use pages::{books as b, distributors as d, home as h, server as s, sign_in as i};
+    use pages::{books as b, distributors as d, home as h, projects as p, server as s};
+    use pages::{returns, sign_in as i, update as u};
     vec![
         route("GET", "/healthz", Anyone, get(api::health)),
         route("GET", "/static/{file}", Anyone, get(asset)),
@@ -98,11 +99,23 @@ fn routes() -> Vec<Route> {
         route("POST", "/welcome/{token}", Anyone, post(i::set_password)),
         route("GET", "/", SignedIn, get(h::show)),
         route("POST", "/projects", SignedIn, post(h::add_project)),
-        route("GET", "/projects/{id}", SignedIn, get(h::project)),
-        route("POST", "/projects/{id}/servers", SignedIn, post(h::add_server)),
+        route("GET", "/projects/{id}", SignedIn, get(p::show)),
+        route("GET", "/projects/{id}/history", SignedIn, get(b::project_history)),
+        route("GET", "/projects/{id}/info", SignedIn, get(p::info)),
+        route("POST", "/projects/{id}/info", SignedIn, post(p::change)),
+        route("POST", "/projects/{id}/servers", SignedIn, post(p::add_server)),
         route("GET", "/servers/{id}", SignedIn, get(s::show)),
-        route("POST", "/servers/{id}/check", SignedIn, post(s::check)),
-        route("POST", "/servers/{id}/licenses", SignedIn, post(s::generate)),
+        route("GET", "/servers/{id}/update", SignedIn, get(u::show)),
+        route("POST", "/servers/{id}/check", SignedIn, post(u::check)),
+        route("POST", "/servers/{id}/licenses", SignedIn, post(u::generate)),
+        route("POST", "/servers/{id}/mac/check", SignedIn, post(u::check_macs)),
+        route("POST", "/servers/{id}/mac", SignedIn, post(u::generate_macs)),
+        route("POST", "/servers/{id}/dongle", SignedIn, post(u::generate_dongle)),
+        route("GET", "/servers/{id}/return", SignedIn, get(returns::show)),
+        route("POST", "/servers/{id}/return", SignedIn, post(returns::confirm)),
+        route("GET", "/servers/{id}/download", SignedIn, get(s::newest)),
+        route("GET", "/servers/{id}/info", SignedIn, get(s::info)),
+        route("POST", "/servers/{id}/info", SignedIn, post(s::change)),
         route("GET", "/servers/{id}/history", SignedIn, get(b::server_history)),
         route("POST", "/servers/{id}/move", SignedIn, post(s::move_to)),
         route("GET", "/licenses/{id}", SignedIn, get(s::license)),
@@ -110,6 +123,8 @@ fn routes() -> Vec<Route> {
         route("GET", "/distributors", Admin, get(d::show)),
         route("POST", "/distributors", Admin, post(d::add)),
         route("GET", "/distributors/{id}", Admin, get(d::one)),
+        route("POST", "/distributors/{id}", Admin, post(d::change)),
+        route("GET", "/distributors/{id}/history", SignedIn, get(b::distributor_history)),
         route("GET", "/distributors/{id}/ledger", SignedIn, get(b::ledger)),
         route("POST", "/distributors/{id}/grants", Admin, post(d::grant)),
     ]

@@ -90,7 +90,10 @@ pub(crate) async fn require(
         Ok(signed_in) if access == Access::Admin && signed_in.actor.role != Role::Admin => {
             DeskError::NotAllowed
         }
-        Ok(signed_in) => {
+        Ok(mut signed_in) => {
+            signed_in.actor.request_key = (request.headers().get("idempotency-key"))
+                .and_then(|key| key.to_str().ok())
+                .map(str::to_owned);
             request.extensions_mut().insert(signed_in);
             return next.run(request).await;
         }

@@ -3,16 +3,20 @@
 
 mod accounts;
 mod licenses;
+mod lists;
 mod others;
 mod projects;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 
+use uuid::Uuid;
+
+use super::lists::{DistributorFacts, ServerKind};
 use super::others::{Dongle, OtherLicense};
 use super::{
     AuditEntry, Distributor, DistributorId, EkRootEntry, LedgerEntry, LicenseFile, PasswordLink,
-    Project, ProjectId, Server, ServerId, Session, Store, StoreError, Tpm, TpmId, Tx, User,
+    Project, ProjectId, Server, ServerId, Session, Store, StoreError, Tpm, TpmId, Tx, User, UserId,
     Verdict,
 };
 use crate::rules::Counts;
@@ -43,6 +47,14 @@ struct Tables {
     mac_listers: BTreeSet<DistributorId>,
     dongles: Vec<Dongle>,
     others: Vec<OtherLicense>,
+    facts: BTreeMap<DistributorId, DistributorFacts>,
+    archived: BTreeSet<ProjectId>,
+    intended: HashMap<ServerId, ServerKind>,
+    /// Of distributors, projects and servers, once they were changed.
+    versions: HashMap<Uuid, i64>,
+    answers: HashMap<(UserId, String), ([u8; 32], String)>,
+    settled_ends: BTreeSet<(i64, i64)>,
+    settled_other_ends: BTreeSet<(u64, i64)>,
 }
 
 /// A transaction: works on a copy.

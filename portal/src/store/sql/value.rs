@@ -111,6 +111,12 @@ impl<T: ToValue, const N: usize> Params for [T; N] {
     }
 }
 
+impl Params for Vec<Value> {
+    fn values(&self) -> Vec<Value> {
+        self.clone()
+    }
+}
+
 /// No parameters.
 pub(in crate::store) const NONE: [Value; 0] = [];
 

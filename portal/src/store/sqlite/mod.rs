@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0002_terms_and_hardware.sql"),
     include_str!("0003_dongles_and_mac_lists.sql"),
     include_str!("0004_users_by_address.sql"),
+    include_str!("0005_lists.sql"),
 ];
 
 /// How long a statement waits for another process (a backup, `roots add`).
@@ -69,9 +70,11 @@ impl SqliteStore {
             .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
             .map_err(failed("set its mode"))?;
         migrate(&mut connection)?;
-        Ok(Self {
+        let store = Self {
             connection: Mutex::new(connection),
-        })
+        };
+        sql::write_stale_summaries(|work| store.in_transaction(work))?;
+        Ok(store)
     }
 }
 
@@ -102,12 +105,23 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 
 impl Store for SqliteStore {
     fn run(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Verdict) -> Result<(), StoreError> {
+        self.in_transaction(&mut |tx| Ok(work(tx)))
+    }
+}
+
+impl SqliteStore {
+    fn in_transaction(&self, work: &mut sql::Work<'_>) -> Result<(), StoreError> {
         let mut connection = self.connection.lock().map_err(|_| StoreError::Poisoned)?;
         let tx = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed("begin a transaction"))?;
         let mut tx = SqliteConnection(tx);
-        match work(&mut SqlTx(&mut tx)) {
+        let mut sql = SqlTx::new(&mut tx);
+        let verdict = work(&mut sql)?;
+        if verdict == Verdict::Commit {
+            sql.refresh()?;
+        }
+        match verdict {
             Verdict::Commit => tx.0.commit().map_err(failed("commit")),
             Verdict::RollBack => tx.0.rollback().map_err(failed("roll back")),
         }

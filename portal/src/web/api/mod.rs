@@ -5,6 +5,7 @@ mod body;
 pub(crate) mod hardware;
 pub(crate) mod licenses;
 pub(crate) mod others;
+mod paging;
 pub(crate) mod projects;
 
 use axum::Json;
