@@ -209,6 +209,12 @@ pub enum DeskError {
     /// What this TPM proves is never credited.
     #[error("a return that this TPM proves is not credited by itself")]
     NotCredited,
+    /// No box may fetch anything with this code.
+    #[error("the claim code is unknown, over or used")]
+    ClaimUnknown,
+    /// Somebody reported this hardware already.
+    #[error("the hardware was reported already")]
+    ReportedAlready,
     /// A key names one request, and this is another.
     #[error("the key was used for another request")]
     KeyReused,
@@ -321,6 +327,8 @@ impl DeskError {
             Self::ChangedMeanwhile { .. } => "SG-POR-130",
             Self::NotProven => "SG-POR-133",
             Self::NotCredited => "SG-POR-134",
+            Self::ReportedAlready => "SG-POR-135",
+            Self::ClaimUnknown => "SG-POR-136",
             Self::KeyReused => "SG-POR-131",
             Self::BuiltIn => "SG-POR-132",
             Self::Unfit { .. } => "SG-POR-009",

@@ -8,6 +8,7 @@ mod accounts;
 mod attempts;
 mod books;
 mod charge;
+mod claims;
 mod distributors;
 mod dongles;
 mod error;
@@ -22,6 +23,7 @@ mod others;
 mod pages_of;
 mod passwords;
 mod projects;
+mod reports;
 mod request;
 mod restore;
 mod returns;
@@ -41,6 +43,7 @@ use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserI
 
 pub use accounts::{NewSession, SESSION_HOURS};
 pub use books::{Doer, HistoryLine, LedgerLine};
+pub use claims::CLAIM_DAYS;
 pub use distributors::DistributorSettings;
 pub use dongles::{DongleOrder, add_dongle, parse_dongle_key};
 pub use error::{DeskError, OpenError};

@@ -16,6 +16,7 @@ pub mod postgres;
 mod sql;
 pub mod sqlite;
 mod types;
+pub mod work;
 
 use crate::rules::Counts;
 use lists::ListsTx;
@@ -25,6 +26,7 @@ pub use types::{
     LedgerReason, LicenseFile, PasswordLink, Project, ProjectId, Role, Server, ServerId, Session,
     TokenHash, Tpm, TpmId, TpmIdentity, User, UserId,
 };
+use work::WorkTx;
 
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -237,5 +239,5 @@ pub trait LicensesTx {
 }
 
 /// One transaction.
-pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx + ListsTx {}
-impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx + ListsTx> Tx for T {}
+pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx + ListsTx + WorkTx {}
+impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx + ListsTx + WorkTx> Tx for T {}

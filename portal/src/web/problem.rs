@@ -63,8 +63,8 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-POR-016" => StatusCode::GONE,
         "SG-POR-001" | "SG-POR-002" | "SG-POR-003" | "SG-POR-004" | "SG-POR-005" | "SG-POR-006"
         | "SG-POR-008" | "SG-POR-010" | "SG-POR-071" | "SG-POR-072" | "SG-POR-073"
-        | "SG-POR-075" | "SG-POR-078" | "SG-POR-130" | "SG-POR-093" | "SG-POR-095"
-        | "SG-POR-097" => StatusCode::CONFLICT,
+        | "SG-POR-075" | "SG-POR-078" | "SG-POR-130" | "SG-POR-135" | "SG-POR-093"
+        | "SG-POR-095" | "SG-POR-097" => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

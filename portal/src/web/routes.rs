@@ -57,7 +57,7 @@ fn route(
 #[rustfmt::skip]
 fn routes() -> Vec<Route> {
     use Access::{Admin, Anyone, SignedIn};
-    use api::{accounts, hardware, licenses, others, projects};
+    use api::{accounts, activation, hardware, licenses, others, projects};
     use pages::{books as b, distributors as d, home as h, projects as p, server as s};
     use pages::{returns, sign_in as i, update as u};
     vec![
@@ -83,6 +83,7 @@ fn routes() -> Vec<Route> {
         route("POST", "/api/v1/servers/{id}/licenses", SignedIn, post(licenses::issue)),
         route("POST", "/api/v1/servers/{id}/write-off", Admin, post(hardware::write_off)),
         route("POST", "/api/v1/hardware-returns", Admin, post(hardware::back)),
+        route("POST", "/api/v1/activations", Anyone, post(activation::activate)),
         route("GET", "/api/v1/licenses/{id}/file", SignedIn, get(licenses::file)),
         route("PUT", "/api/v1/distributors/{id}/permissions", Admin, put(others::permit)),
         route("POST", "/api/v1/servers/{id}/mac-licenses", SignedIn, post(others::issue_mac)),
@@ -113,6 +114,9 @@ fn routes() -> Vec<Route> {
         route("POST", "/servers/{id}/dongle", SignedIn, post(u::generate_dongle)),
         route("GET", "/servers/{id}/return", SignedIn, get(returns::show)),
         route("POST", "/servers/{id}/return", SignedIn, post(returns::confirm)),
+        route("POST", "/servers/{id}/claim", SignedIn, post(u::claim)),
+        route("POST", "/servers/{id}/report", SignedIn, post(s::report)),
+        route("POST", "/reports/{id}", Admin, post(h::decide)),
         route("GET", "/servers/{id}/download", SignedIn, get(s::newest)),
         route("GET", "/servers/{id}/info", SignedIn, get(s::info)),
         route("POST", "/servers/{id}/info", SignedIn, post(s::change)),

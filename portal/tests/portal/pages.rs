@@ -99,7 +99,7 @@ async fn from_sign_in_to_download() {
     let answer = browser.post(&world, "/sign-in", &fields).await;
     assert_eq!(
         (answer.status.as_u16(), answer.header(header::LOCATION)),
-        (303, &*format!("{server_path}/update"))
+        (303, &*server_path)
     );
 
     let page = browser.get(&world, &server_path).await;

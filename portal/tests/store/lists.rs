@@ -237,3 +237,53 @@ fn an_answer_is_kept_once_for_each_user_and_key() {
         assert!(matches!(twice, Err(StoreError::Taken { .. })));
     });
 }
+
+#[test]
+fn a_claim_is_used_and_a_report_decided_once() {
+    use sealgate_portal::store::work::Claim;
+    use sealgate_portal::store::{Role, User};
+    on_each(|store| {
+        let rooms = rooms(store, "Nordlicht");
+        let user = User {
+            id: UserId::random(&mut rand::rng()),
+            email: "a@vendor.test".to_owned(),
+            role: Role::Admin,
+            distributor: None,
+            password_phc: None,
+            created_utc_s: 1,
+        };
+        tx(store, |tx| tx.insert_user(&user));
+        let mut claim = Claim {
+            code_sha256: [7; 32],
+            server: rooms.server,
+            user: user.id,
+            counts: cameras(4),
+            created_utc_s: 1,
+            expires_utc_s: 9,
+            used_by: None,
+        };
+        tx(store, |tx| tx.insert_claim(&claim));
+        assert_eq!(tx(store, |tx| tx.claim(&[7; 32])), Some(claim.clone()));
+        assert_eq!(tx(store, |tx| tx.claim(&[8; 32])), None);
+        tx(store, |tx| tx.use_claim(&[7; 32], "ak"));
+        claim.used_by = Some("ak".to_owned());
+        assert_eq!(tx(store, |tx| tx.claim(&[7; 32])), Some(claim));
+
+        tx(store, |tx| {
+            tx.insert_report(rooms.server, user.id, "it burnt", 5)
+        });
+        let open = tx(store, |tx| tx.open_reports(None, 9));
+        assert_eq!(open, tx(store, |tx| tx.open_reports(Some(rooms.server), 9)));
+        let report = &open[0];
+        let told = (
+            &*report.note,
+            &*report.by,
+            &*report.distributor,
+            report.at_utc_s,
+        );
+        assert_eq!(told, ("it burnt", "a@vendor.test", "Nordlicht", 5));
+        let decide = || tx(store, |tx| tx.decide_report(report.id, true, "yes", 6));
+        assert_eq!((decide(), decide()), (Some(rooms.server), None));
+        assert!(tx(store, |tx| tx.open_reports(None, 9)).is_empty());
+    });
+}

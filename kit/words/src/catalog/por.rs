@@ -404,4 +404,18 @@ pub const ENTRIES: &[Entry] = &[
         cure: "Ask the vendor to decide about the return.",
         owner: Owner::Support,
     },
+    Entry {
+        code: "SG-POR-135",
+        cause: "This recorder was reported as failed or lost already.",
+        effect: "Nothing was changed; the report waits for the vendor.",
+        cure: "Wait for the vendor's decision: it stands in the server's history.",
+        owner: Owner::Support,
+    },
+    Entry {
+        code: "SG-POR-136",
+        cause: "The claim code is unknown, is over, or was used by another recorder.",
+        effect: "No license was made. Licenses in use still work.",
+        cure: "Ask your distributor for a new claim code, or import a license file instead.",
+        owner: Owner::Distributor,
+    },
 ];

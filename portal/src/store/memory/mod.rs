@@ -6,6 +6,7 @@ mod licenses;
 mod lists;
 mod others;
 mod projects;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::lists::{DistributorFacts, ServerKind};
 use super::others::{Dongle, OtherLicense};
+use super::work::Claim;
 use super::{
     AuditEntry, Distributor, DistributorId, EkRootEntry, LedgerEntry, LicenseFile, PasswordLink,
     Project, ProjectId, Server, ServerId, Session, Store, StoreError, Tpm, TpmId, Tx, User, UserId,
@@ -53,6 +55,8 @@ struct Tables {
     /// Of distributors, projects and servers, once they were changed.
     versions: HashMap<Uuid, i64>,
     answers: HashMap<(UserId, String), ([u8; 32], String)>,
+    claims: Vec<Claim>,
+    reports: Vec<work::KeptReport>,
     settled_ends: BTreeSet<(i64, i64)>,
     settled_other_ends: BTreeSet<(u64, i64)>,
 }

@@ -11,6 +11,7 @@ mod others;
 mod projects;
 mod summary;
 mod value;
+mod work;
 
 use std::collections::BTreeSet;
 use std::error::Error;

@@ -1,6 +1,7 @@
 //! The JSON API, `/api/v1`.
 
 pub(crate) mod accounts;
+pub(crate) mod activation;
 mod body;
 pub(crate) mod hardware;
 pub(crate) mod licenses;
@@ -73,6 +74,7 @@ impl Modify for Bearer {
         licenses::licenses,
         licenses::issue,
         licenses::file,
+        activation::activate,
         others::permit,
         others::issue_mac,
         others::reissue_mac,

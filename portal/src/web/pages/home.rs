@@ -1,7 +1,7 @@
 //! Home: what waits for somebody, the channels, the projects.
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use sealgate_pages::{
     Button, Cell, Field, FieldKind, Form, Icon, Markup, Table, Tone, empty_state, field, form,
@@ -10,9 +10,10 @@ use sealgate_pages::{
 use sealgate_words::Problem;
 
 use super::{Frame, ListQuery, PROJECTS, counts_words, kinds_in, pager, problem_page, used_words};
-use crate::desk::{Page, date_words, kind_label};
+use crate::desk::{DeskError, Page, date_words, kind_label};
 use crate::rules::Counts;
 use crate::store::lists::{ProjectRow, WaitingReturn};
+use crate::store::work::HardwareReport;
 use crate::store::{Balance, DistributorId, Role};
 use crate::web::App;
 use crate::web::posted::Posted;
@@ -49,10 +50,15 @@ async fn home_page(
                 desk.distributors(&actor)?,
                 balances,
                 desk.waiting_returns(&actor)?,
+                if actor.role == Role::Admin {
+                    desk.open_reports(&actor)?
+                } else {
+                    Vec::new()
+                },
             ))
         })
         .await;
-    let (page, distributors, balances, returns) = match read {
+    let (page, distributors, balances, returns, reports) = match read {
         Ok(read) => read,
         Err(error) => return problem_page(Some(signed_in), &error),
     };
@@ -92,6 +98,7 @@ async fn home_page(
     );
     let body = html! {
         @if query.after.is_none() && !query.archived {
+            (report_queue(signed_in, &reports))
             (work_queue(&returns, is_staff))
             @if let Some(distributor) = signed_in.actor.distributor {
                 (balance_panel(distributor, &balances))
@@ -117,6 +124,97 @@ pub(super) fn days_since(utc_s: i64) -> String {
         0 => "today".to_owned(),
         1 => "for 1 day".to_owned(),
         days => format!("for {days} days"),
+    }
+}
+
+/// Hardware that was reported, for the vendor to decide.
+fn report_queue(signed_in: &SignedIn, reports: &[HardwareReport]) -> Markup {
+    if reports.is_empty() {
+        return html! {};
+    }
+    let decide = |report: &HardwareReport| {
+        form(
+            &Form {
+                action: &format!("/reports/{}", report.id),
+                csrf: &signed_in.csrf,
+                file: false,
+                download: false,
+                button: Button::secondary("Decide"),
+            },
+            html! {
+                div class="field" {
+                    label for={ "decision-" (report.id) } {
+                        "Decision" span class="unseen" { " about " (report.name) }
+                    }
+                    select id={ "decision-" (report.id) } name="decision" {
+                        option value="decline" { "Decline" }
+                        option value="approve" { "Write the hardware off" }
+                    }
+                }
+                div class="field" {
+                    label for={ "answer-" (report.id) } { "Answer" }
+                    input id={ "answer-" (report.id) } name="answer" type="text" required;
+                }
+            },
+        )
+    };
+    let row = |report: &HardwareReport| {
+        vec![
+            Cell(html! { a href={ "/servers/" (report.server) } { (report.name) } }),
+            Cell(html! {
+                @if let Some(serial) = &report.serial { (serial) } @else { "–" }
+            }),
+            Cell(html! { (report.distributor) ", " (report.by) }),
+            Cell(html! { (report.note) }),
+            Cell(html! {
+                (days_since(report.at_utc_s))
+                span class="muted" { ", since " (date_words(report.at_utc_s)) }
+            }),
+            Cell(decide(report)),
+        ]
+    };
+    panel(
+        "Reported hardware",
+        None,
+        html! {},
+        table(&Table {
+            caption: "Hardware that was reported as failed or lost, oldest first",
+            columns: &[
+                "Server",
+                "Serial number",
+                "Reported by",
+                "What happened",
+                "Waiting",
+                "Decide",
+            ],
+            rows: reports.iter().map(row).collect(),
+        }),
+    )
+}
+
+/// `POST /reports/{id}`.
+pub(crate) async fn decide(
+    State(app): State<App>,
+    Extension(signed_in): Extension<SignedIn>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Response {
+    let actor = posted.actor(&signed_in);
+    let approve = posted.text("decision") == "approve";
+    let answer = posted.text("answer").to_owned();
+    let decided = app
+        .desk(move |desk| {
+            let missing = DeskError::NotFound { what: "report" };
+            let id = id.parse().map_err(|_| missing)?;
+            desk.decide_report(&actor, id, approve, &answer)
+        })
+        .await;
+    match decided {
+        Ok(_) => Redirect::to("/").into_response(),
+        Err(error) => {
+            let query = ListQuery::default();
+            home_page(&app, &signed_in, &query, Some(&describe(&error)), ("", "")).await
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use sealgate_pages::{
-    Button, Cell, Fact, Form, Icon, Markup, Table, Tone, button_link, code_text, empty_state,
-    facts, form, html, notice, panel, table,
+    Button, Cell, Fact, Field, Form, Icon, Markup, Table, Tone, button_link, code_text,
+    empty_state, facts, field, form, html, notice, panel, table,
 };
 use sealgate_words::Problem;
 
@@ -17,7 +17,7 @@ use crate::desk::{
     kind_label,
 };
 use crate::rules::{Counts, Custody};
-use crate::store::lists::{ProjectRow, ServerRow};
+use crate::store::lists::{ProjectRow, ServerKind, ServerRow};
 use crate::store::{FileId, Project, ServerId};
 use crate::trust::TrustClass;
 use crate::web::App;
@@ -119,6 +119,9 @@ async fn page(app: &App, signed_in: &SignedIn, id: &str, problem: Option<&Proble
             (button_link(&format!("{path}/info"), Button::secondary("Info")))
         }
         (panel("Licenses", None, html! {}, files_table(&overview.files)))
+        @if row.summary.binding == Some(ServerKind::Software) {
+            (panel("The recorder failed or is lost", None, html! {}, report_form(signed_in, row)))
+        }
         @if overview.projects.rows.len() > 1 {
             (panel("Move to another project", None, html! {}, move_form(signed_in, &overview)))
         }
@@ -218,6 +221,49 @@ fn move_form(signed_in: &SignedIn, overview: &Overview) -> Markup {
             }
         },
     )
+}
+
+fn report_form(signed_in: &SignedIn, row: &ServerRow) -> Markup {
+    form(
+        &Form {
+            action: &format!("/servers/{}/report", row.server.id),
+            csrf: &signed_in.csrf,
+            file: false,
+            download: false,
+            button: Button::secondary("Report to the vendor"),
+        },
+        html! {
+            p {
+                "Once the vendor has approved it, its channels can be licensed to another \
+                 recorder on this server. The broken one goes back to the vendor."
+            }
+            (field(&Field {
+                name: "note",
+                label: "What happened",
+                hint: Some("For example: main board replaced on 3 November, RMA number 4711."),
+                ..Field::default()
+            }, &[]))
+        },
+    )
+}
+
+/// `POST /servers/{id}/report`.
+pub(crate) async fn report(
+    State(app): State<App>,
+    Extension(signed_in): Extension<SignedIn>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Response {
+    let actor = posted.actor(&signed_in);
+    let server = server_id(&id);
+    let note = posted.text("note").to_owned();
+    let reported = app
+        .desk(move |desk| desk.report_hardware(&actor, server?, &note))
+        .await;
+    match reported {
+        Ok(()) => Redirect::to(&format!("/servers/{id}/history")).into_response(),
+        Err(error) => page(&app, &signed_in, &id, Some(&describe(&error))).await,
+    }
 }
 
 /// `POST /servers/{id}/move`.

@@ -6,15 +6,15 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use sealgate_license::entitlements::kind;
 use sealgate_pages::{
-    Button, Cell, Field, FieldKind, Form, Icon, Markup, Table, Tone, button_link, field, form,
-    html, notice, panel, pill, table,
+    Button, Cell, Field, FieldKind, Form, Icon, Markup, Table, Tone, button_link, code_text, field,
+    form, html, notice, panel, pill, table,
 };
 use sealgate_words::{Problem, catalog};
 
 use super::server::{crumbs, server_id};
 use super::{Frame, PROJECTS, counts_words, parse_count, problem_page, request_key};
 use crate::desk::{
-    DeskError, DongleOrder, Issuance, MacOrder, MacRow, MacVerdict, Order, kind_label,
+    CLAIM_DAYS, DeskError, DongleOrder, Issuance, MacOrder, MacRow, MacVerdict, Order, kind_label,
 };
 use crate::rules::mac::MAC_KIND;
 use crate::rules::{Ask, Counts, Term};
@@ -100,7 +100,10 @@ fn draw(
     };
     let body = html! {
         @match page.row.intended {
-            ServerKind::Software => { (software_form(signed_in, page, typed)) }
+            ServerKind::Software => {
+                (software_form(signed_in, page, typed))
+                (panel("Or let the recorder fetch it", None, html! {}, claim_form(signed_in, page)))
+            }
             ServerKind::Mac => {
                 @if !typed.verdicts.is_empty() { (verdict_table(typed.verdicts)) }
                 (mac_form(signed_in, page, typed))
@@ -164,6 +167,75 @@ fn software_form(signed_in: &SignedIn, page: &UpdatePage, typed: &Typed<'_>) -> 
             (count_fields(page, typed.counts.unwrap_or(&page.row.summary.licensed),
                 "In all, on this server."))
         },
+    )
+}
+
+fn claim_form(signed_in: &SignedIn, page: &UpdatePage) -> Markup {
+    form(
+        &Form {
+            action: &format!("/servers/{}/claim", page.row.server.id),
+            csrf: &signed_in.csrf,
+            file: false,
+            download: false,
+            button: Button::secondary("Make a claim code"),
+        },
+        html! {
+            p {
+                "For a recorder with a network: whoever installs it types the code on its license \
+                 page, and it sends its request and imports the license in one step."
+            }
+            div class="field" {
+                label for="claimed" { "Camera channels" }
+                input id="claimed" name="camera" type="number" min="1" required
+                    value=(page.row.summary.licensed.get(kind::CAMERA).max(1));
+            }
+        },
+    )
+}
+
+/// `POST /servers/{id}/claim`: a code, shown in this answer only.
+pub(crate) async fn claim(
+    State(app): State<App>,
+    Extension(signed_in): Extension<SignedIn>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Response {
+    let page = match read(&app, &signed_in, &id).await {
+        Ok(page) => page,
+        Err(error) => return problem_page(Some(&signed_in), &error),
+    };
+    let actor = posted.actor(&signed_in);
+    let server = page.row.server.id;
+    let counts = typed_counts(&posted, &Counts::none());
+    let shown = counts.as_ref().ok().cloned().unwrap_or_default();
+    let made = app
+        .desk(move |desk| desk.add_claim(&actor, server, &counts?))
+        .await;
+    let code = match made {
+        Ok(code) => code,
+        Err(error) => return again(&app, &signed_in, &id, &error, &Typed::default()).await,
+    };
+    let frame = Frame {
+        signed_in: Some(&signed_in),
+        title: "Claim code",
+        current: PROJECTS.href,
+        narrow: true,
+    };
+    let body = html! {
+        (notice(Tone::Ok, "The claim code is made.", html! {
+            p { (code_text(&code)) }
+            p { "It is shown only now. It gives one recorder " (counts_words(&shown)) "." }
+        }))
+        p {
+            "It can be used for " (CLAIM_DAYS) " days, by one recorder. The channels are charged \
+             when it is used."
+        }
+        p { (button_link(&format!("/servers/{server}"), Button::secondary("Back to the server"))) }
+    };
+    frame.render(
+        None,
+        Some(crumbs(&page.project, &page.row, "Claim code")),
+        body,
     )
 }
 
