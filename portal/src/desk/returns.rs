@@ -79,7 +79,7 @@ impl Desk {
             actor: actor.user,
         };
         let proves_nothing = credited.is_empty() && !waiting.is_empty();
-        if !proves_nothing {
+        if !credited.is_empty() {
             let object = format!("server:{}", server.id);
             let detail = json!({ "counts": credited, "serial": tpm.serial });
             self.audit(tx, Some(actor.user), "return.confirm", object, detail)?;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sealgate_words::Problem;
+use sealgate_words::{Owner, Problem};
 
 use crate::desk::DeskError;
 
@@ -30,12 +30,12 @@ impl IntoResponse for ApiProblem {
     }
 }
 
-/// The words for an error. The portal's own faults go to the log, with a reference that
-/// leads there.
+/// The words for an error. What somebody else has to act on goes to the log, with a
+/// reference that leads there: the portal's own faults with their causes.
 pub(crate) fn describe(error: &DeskError) -> Problem {
     let mut problem = error.problem();
+    let reference = hex::encode(rand::random::<[u8; 6]>());
     if error.is_fault() {
-        let reference = hex::encode(rand::random::<[u8; 6]>());
         let mut causes = error.to_string();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
@@ -43,6 +43,9 @@ pub(crate) fn describe(error: &DeskError) -> Problem {
             source = cause.source();
         }
         tracing::error!(reference, code = problem.code, "{causes}");
+        problem.reference = Some(reference);
+    } else if matches!(problem.owner, Owner::Support | Owner::Distributor) {
+        tracing::info!(reference, code = problem.code, "refused: {error}");
         problem.reference = Some(reference);
     }
     problem

@@ -91,6 +91,8 @@ ALTER TABLE servers ADD COLUMN search TEXT NOT NULL DEFAULT '';
 ALTER TABLE servers ADD COLUMN modified_utc_s BIGINT NOT NULL DEFAULT 0;
 -- When the license was made that gave channels back; NULL while none wait for a proof.
 ALTER TABLE servers ADD COLUMN waiting_since_utc_s BIGINT;
+-- A search reads this, and only what it finds of the servers.
+CREATE INDEX servers_by_search ON servers (project_id, name, search);
 CREATE INDEX servers_waiting ON servers (waiting_since_utc_s)
     WHERE waiting_since_utc_s IS NOT NULL;
 

@@ -9,7 +9,9 @@ use sealgate_pages::{
 };
 use sealgate_words::Problem;
 
-use super::{Frame, ListQuery, PROJECTS, counts_words, kinds_in, pager, problem_page, used_words};
+use super::{
+    Frame, ListQuery, PROJECTS, counts_words, day_words, kinds_in, pager, problem_page, used_words,
+};
 use crate::desk::{DeskError, Page, date_words, kind_label};
 use crate::rules::Counts;
 use crate::store::lists::{ProjectRow, WaitingReturn};
@@ -332,7 +334,7 @@ fn project_table(page: &Page<ProjectRow>, is_staff: bool, query: &ListQuery) -> 
         for kind in &kinds {
             cells.push(Cell(used_words(&row.charged, &row.waiting, kind)));
         }
-        cells.push(Cell(html! { (date_words(row.modified_utc_s)) }));
+        cells.push(Cell(html! { (day_words(row.modified_utc_s)) }));
         cells.push(Cell(html! {
             a href={ "/projects/" (project.id) "/history" } {
                 "History" span class="unseen" { " of " (project.name) }

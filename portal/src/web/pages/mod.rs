@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use super::problem::{describe, status};
 use super::session::{SignedIn, url_encode};
-use crate::desk::{DeskError, Page, Paging, kind_label};
+use crate::desk::{DeskError, Page, Paging, date_words, kind_label};
 use crate::rules::Counts;
 use crate::store::Role;
 
@@ -171,6 +171,12 @@ fn used_words(used: &Counts, waiting: &Counts, kind: &str) -> Markup {
 fn kinds_in<'a>(rows: impl Iterator<Item = &'a Counts>) -> Vec<String> {
     let all = rows.fold(Counts::of(kind::CAMERA, 1), |all, counts| all.max(counts));
     all.iter().map(|(kind, _)| kind.to_owned()).collect()
+}
+
+/// A day for people, where the hour would only take room.
+fn day_words(utc_s: i64) -> String {
+    let date = date_words(utc_s);
+    date.split(',').next().unwrap_or_default().to_owned()
 }
 
 /// Counts in one line, for example `4 Camera channels`; a dash for none.

@@ -10,7 +10,9 @@ use sealgate_pages::{
 use sealgate_words::Problem;
 
 use super::home::{name_and_description, totals};
-use super::{Frame, ListQuery, PROJECTS, kinds_in, pager, problem_page, request_key, used_words};
+use super::{
+    Frame, ListQuery, PROJECTS, day_words, kinds_in, pager, problem_page, request_key, used_words,
+};
 use crate::desk::{DeskError, NewServer, Page, Renamed, date_words, kind_label};
 use crate::store::lists::{ProjectRow, ServerKind, ServerRow};
 use crate::store::{Project, ProjectId};
@@ -190,7 +192,7 @@ fn server_table(page: &Page<ServerRow>) -> Markup {
                 kind,
             )));
         }
-        cells.push(Cell(html! { (date_words(row.modified_utc_s)) }));
+        cells.push(Cell(html! { (day_words(row.modified_utc_s)) }));
         cells.push(Cell(authentication(row)));
         cells.push(Cell(state(row)));
         cells.push(Cell(html! {

@@ -54,7 +54,8 @@ async fn page(
         narrow: true,
     };
     let waiting = &row.summary.waiting;
-    let is_done = returned.is_some_and(|returned| returned.waiting.is_empty());
+    let is_done = returned
+        .is_some_and(|returned| returned.waiting.is_empty() && !returned.credited.is_empty());
     let waits = row.summary.waiting_since_utc_s.is_some();
     let at = |number: u8| {
         let now = if waits { 2 } else { 5 };
@@ -103,7 +104,7 @@ async fn page(
         },
     );
     let body = html! {
-        @if let Some(returned) = returned {
+        @if let Some(returned) = returned.filter(|returned| !returned.credited.is_empty()) {
             (notice(Tone::Ok, "Channel returned success", html! {
                 p { (counts_words(&returned.credited)) " came back." }
             }))
@@ -132,7 +133,7 @@ async fn page(
                 (button_link(&format!("/servers/{}/update", row.server.id),
                     Button::secondary("Update license")))
             }))
-        } @else if returned.is_none() {
+        } @else if !is_done {
             p { "No channels of this server wait for a return." }
             p {
                 "To give some back, update its license to a smaller number; the recorder then \
