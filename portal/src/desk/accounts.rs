@@ -222,7 +222,7 @@ impl Desk {
     ) -> Result<Vec<Balance>, DeskError> {
         self.transact(|tx| {
             visible_distributor(tx, actor, distributor)?;
-            self.end_licenses(tx, distributor)?;
+            self.end_licenses(tx, Some(distributor))?;
             Ok(tx.balances(distributor)?)
         })
     }

@@ -40,12 +40,12 @@ impl Desk {
         Ok(())
     }
 
-    /// Frees what a distributor's licenses held that are over by now. Nothing is journaled:
+    /// Frees what the licenses of a distributor, or of all, held that are over by now. Nothing is journaled:
     /// the end stands in each license.
     pub(super) fn end_licenses(
         &self,
         tx: &mut dyn Tx,
-        distributor: DistributorId,
+        distributor: Option<DistributorId>,
     ) -> Result<(), StoreError> {
         let now = self.now();
         let ended_by = now.as_second().saturating_sub(TERM_SLACK_S);
@@ -64,7 +64,7 @@ impl Desk {
                 )?;
             }
         }
-        Ok(())
+        tx.ends_were_settled(distributor, ended_by)
     }
 
     /// Runs a transaction that may write the journal. If the journal was written and the

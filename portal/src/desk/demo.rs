@@ -8,9 +8,10 @@ use p256::elliptic_curve::sec1::ToSec1Point as _;
 use sealgate_license::binding::DonglePublicKey;
 use sealgate_license::entitlements::kind;
 
-use super::{Actor, Desk, DeskError, DongleOrder, MacOrder, NewUser};
+use super::{Actor, Desk, DeskError, DongleOrder, MacOrder, NewServer, NewUser};
 use crate::rules::mac::MAC_KIND;
 use crate::rules::{Counts, Term};
+use crate::store::lists::ServerKind;
 use crate::store::{DistributorId, Role, ServerId};
 
 /// What was made.
@@ -38,6 +39,16 @@ enum License {
     Cameras(u32),
     /// On a dongle with this serial number, for so many channels of each.
     Dongle(&'static str, u32, u32),
+}
+
+impl License {
+    fn kind(&self) -> ServerKind {
+        match self {
+            Self::None => ServerKind::Software,
+            Self::Cameras(_) => ServerKind::Mac,
+            Self::Dongle(..) => ServerKind::Dongle,
+        }
+    }
 }
 
 const HARBOUR: &[Site] = &[
@@ -173,8 +184,12 @@ impl Filling<'_> {
             let (name, text) = (site.project, site.description);
             let project = (self.desk).add_project(self.admin, Some(distributor), name, text)?;
             for station in site.servers {
-                let (name, text) = (station.name, station.description);
-                let server = self.desk.add_server(self.admin, project.id, name, text)?;
+                let new = NewServer {
+                    name: station.name,
+                    description: station.description,
+                    kind: station.license.kind(),
+                };
+                let server = self.desk.add_server(self.admin, project.id, &new)?;
                 self.license(distributor, server.id, &station.license)?;
             }
         }

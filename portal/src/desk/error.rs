@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use sealgate_license::dsse::DocumentError;
 use sealgate_license::entitlements::ListedMac;
 use sealgate_license::request_document::RequestError;
@@ -225,6 +227,32 @@ pub enum DeskError {
         /// How many more the license needs.
         needed: i64,
     },
+    /// Somebody else changed it after this person had opened it.
+    #[error("{by} changed it meanwhile")]
+    ChangedMeanwhile {
+        /// Who, for people.
+        by: String,
+        /// When; seconds since 1970.
+        at_utc_s: i64,
+    },
+    /// The request does not show that the newest license was imported.
+    #[error("the request does not prove the return")]
+    NotProven,
+    /// What this TPM proves is never credited.
+    #[error("a return that this TPM proves is not credited by itself")]
+    NotCredited,
+    /// No box may fetch anything with this code.
+    #[error("the claim code is unknown, over or used")]
+    ClaimUnknown,
+    /// Somebody reported this hardware already.
+    #[error("the hardware was reported already")]
+    ReportedAlready,
+    /// A key names one request, and this is another.
+    #[error("the key was used for another request")]
+    KeyReused,
+    /// The project that was there from the start keeps its name and its place.
+    #[error("the built-in project keeps its name and its place")]
+    BuiltIn,
     /// The server stands for another box.
     #[error("the request is of box {theirs}, and server {server:?} is box {ours}")]
     OtherBox {
@@ -328,6 +356,13 @@ impl DeskError {
             Self::OtherBox { .. } => "SG-POR-004",
             Self::BoxOfServer { .. } => "SG-POR-005",
             Self::BoxElsewhere { .. } => "SG-POR-006",
+            Self::ChangedMeanwhile { .. } => "SG-POR-130",
+            Self::NotProven => "SG-POR-133",
+            Self::NotCredited => "SG-POR-134",
+            Self::ReportedAlready => "SG-POR-135",
+            Self::ClaimUnknown => "SG-POR-136",
+            Self::KeyReused => "SG-POR-131",
+            Self::BuiltIn => "SG-POR-132",
             Self::Unfit { .. } => "SG-POR-009",
             Self::Taken { .. } => "SG-POR-010",
             Self::Journal(_) => "SG-POR-011",
@@ -379,6 +414,9 @@ impl DeskError {
                 ("available", text(available)),
                 ("needed", text(needed)),
             ],
+            Self::ChangedMeanwhile { by, at_utc_s } => {
+                vec![("by", by.clone()), ("when", date_words(*at_utc_s))]
+            }
             Self::Trial(TrialRefusal::TooMany { kind, most }) => {
                 vec![("kind", kind_label(kind)), ("most", text(most))]
             }
@@ -442,6 +480,15 @@ impl DeskError {
             .collect();
         problem(self.code(), &values)
     }
+}
+
+/// An instant as an absolute date for people, in UTC.
+pub(crate) fn date_words(utc_s: i64) -> String {
+    Timestamp::from_second(utc_s)
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+        .to_zoned_datetime(TimeZone::UTC)
+        .strftime("%-d %B %Y, %H:%M UTC")
+        .to_string()
 }
 
 /// The first few addresses, and how many more there are.

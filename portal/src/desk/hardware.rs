@@ -83,38 +83,50 @@ impl Desk {
         actor.must(Right::Support)?;
         check_note(note)?;
         self.transact_journaled(|tx, journaled| {
-            let (server, project) = visible_server(tx, actor, server)?;
-            let mut tpm = (tx.tpms_of_server(server.id)?)
-                .pop()
-                .ok_or(DeskError::NotFound { what: "box" })?;
-            self.end_licenses(tx, project.distributor)?;
-            let before = tpm.row.clone();
-            tpm.row.settle(self.now().as_second());
-            Rules::PRODUCT.write_off(&mut tpm.row)?;
-            let so_far = write_offs_in(tx, project.distributor)?;
-            for (kind, count) in so_far.written_off.plus(&tpm.row.charged).iter() {
-                let limit = so_far.limit.get(kind);
-                if tpm.row.charged.get(kind) > 0 && count > limit {
-                    return Err(DeskError::WriteOffLimit {
-                        kind: kind.to_owned(),
-                        limit,
-                        needed: count,
-                    });
-                }
+            self.write_off_in(tx, actor, server, note, journaled)
+        })
+    }
+
+    /// As [`Desk::write_off`], in a transaction.
+    pub(super) fn write_off_in(
+        &self,
+        tx: &mut dyn Tx,
+        actor: &Actor,
+        server: ServerId,
+        note: &str,
+        journaled: &mut bool,
+    ) -> Result<Hardware, DeskError> {
+        let (server, project) = visible_server(tx, actor, server)?;
+        let mut tpm = (tx.tpms_of_server(server.id)?)
+            .pop()
+            .ok_or(DeskError::NotFound { what: "box" })?;
+        self.end_licenses(tx, Some(project.distributor))?;
+        let before = tpm.row.clone();
+        tpm.row.settle(self.now().as_second());
+        Rules::PRODUCT.write_off(&mut tpm.row)?;
+        let so_far = write_offs_in(tx, project.distributor)?;
+        for (kind, count) in so_far.written_off.plus(&tpm.row.charged).iter() {
+            let limit = so_far.limit.get(kind);
+            if tpm.row.charged.get(kind) > 0 && count > limit {
+                return Err(DeskError::WriteOffLimit {
+                    kind: kind.to_owned(),
+                    limit,
+                    needed: count,
+                });
             }
-            let record = self.hardware_record(&tpm, tpm.row.attested, note);
-            self.note_hardware(tx, actor, &tpm, "hardware.write_off", note)?;
-            let changes = Changes {
-                before: &before,
-                records: vec![Record::WrittenOff(record)],
-                note: format!("{} written off", tpm.serial),
-                actor: actor.user,
-            };
-            self.keep(tx, &tpm, changes, journaled)?;
-            Ok(Hardware {
-                serial: tpm.serial.clone(),
-                charged: tpm.row.charged.clone(),
-            })
+        }
+        let record = self.hardware_record(&tpm, tpm.row.attested, note);
+        self.note_hardware(tx, actor, &tpm, "hardware.write_off", note)?;
+        let changes = Changes {
+            before: &before,
+            records: vec![Record::WrittenOff(record)],
+            note: format!("{} written off", tpm.serial),
+            actor: actor.user,
+        };
+        self.keep(tx, &tpm, changes, journaled)?;
+        Ok(Hardware {
+            serial: tpm.serial.clone(),
+            charged: tpm.row.charged.clone(),
         })
     }
 
@@ -242,7 +254,7 @@ impl Desk {
     }
 }
 
-fn check_note(note: &str) -> Result<(), DeskError> {
+pub(super) fn check_note(note: &str) -> Result<(), DeskError> {
     if note.trim().is_empty() || note.len() > 1000 {
         return Err(DeskError::Unfit {
             field: "note",

@@ -142,7 +142,7 @@ impl Desk {
         if self.alarm_if_written_off(tx, actor, server.id, admitted)? {
             return Ok(Err(Refusal::WrittenOff.into()));
         }
-        self.end_licenses(tx, project.distributor)?;
+        self.end_licenses(tx, Some(project.distributor))?;
         let mut tpm = self.tpm_of(tx, actor, &server, admitted)?;
         let before = tpm.row.clone();
         let proof = proof_of(tx, &tpm, admitted)?;
@@ -232,7 +232,12 @@ impl Desk {
         Ok(checked.map_err(DeskError::from))
     }
 
-    fn proven_record(&self, tpm: &Tpm, before: &Row, seen: &Observation) -> Option<Record> {
+    pub(super) fn proven_record(
+        &self,
+        tpm: &Tpm,
+        before: &Row,
+        seen: &Observation,
+    ) -> Option<Record> {
         let file_id = seen.proof_of.as_ref().filter(|_| tpm.row != *before)?;
         Some(Record::Proven(ProvenRecord {
             at_utc_ms: self.now().as_millisecond(),
@@ -318,7 +323,11 @@ impl Desk {
 }
 
 /// The license whose activation secret made the request's HMAC.
-fn proof_of(tx: &mut dyn Tx, tpm: &Tpm, admitted: &Admitted) -> Result<Option<String>, StoreError> {
+pub(super) fn proof_of(
+    tx: &mut dyn Tx,
+    tpm: &Tpm,
+    admitted: &Admitted,
+) -> Result<Option<String>, StoreError> {
     if admitted.request.payload().proof.is_none() || tpm.id == TpmId::default() {
         return Ok(None);
     }

@@ -28,7 +28,84 @@ pub struct MacOrder<'a> {
     pub term: Term,
 }
 
+/// A row of a list, with what becomes of it.
+#[derive(Debug, Clone)]
+pub struct MacRow {
+    /// From 1, as a person counts.
+    pub row: usize,
+    /// As it was typed, shortened.
+    pub text: String,
+    /// What becomes of it.
+    pub verdict: MacVerdict,
+}
+
+/// What becomes of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MacVerdict {
+    /// It will be listed, as this.
+    Listed(String),
+    /// An earlier row says the same; nothing is charged for it.
+    Repeated(usize),
+    /// Another license of the distributor lists it.
+    OnLicense(String),
+    /// It can't be used, for the reason of this code.
+    Wrong(&'static str),
+}
+
+impl MacVerdict {
+    /// Does it stand in the way of the license?
+    pub fn is_wrong(&self) -> bool {
+        matches!(self, Self::OnLicense(_) | Self::Wrong(_))
+    }
+}
+
 impl Desk {
+    /// What would become of each row of a list. Whether somebody else's license lists one is
+    /// not told. Changes nothing.
+    ///
+    /// # Errors
+    /// No such server, its distributor may not list cameras, or the list is far too long.
+    pub fn check_macs(
+        &self,
+        actor: &Actor,
+        server: ServerId,
+        list: &str,
+    ) -> Result<Vec<MacRow>, DeskError> {
+        let rows = mac::read_rows(list)?;
+        let macs: BTreeSet<ListedMac> = (rows.iter())
+            .filter_map(|(_, _, said)| match said {
+                mac::MacRow::Camera(mac) => Some(*mac),
+                _ => None,
+            })
+            .collect();
+        let now_utc_s = self.now().as_second();
+        let ours = self.transact(|tx| {
+            let (_, project) = visible_server(tx, actor, server)?;
+            if !tx.may_list_macs(project.distributor)? {
+                return Err(DeskError::MacsNotAllowed);
+            }
+            let mut claims = tx.mac_claims(&macs)?;
+            claims.retain(|claim| {
+                claim.distributor == project.distributor && !claim.term.is_over(now_utc_s)
+            });
+            Ok(claims)
+        })?;
+        let verdict = |said: mac::MacRow| match said {
+            mac::MacRow::Camera(mac) => match ours.iter().find(|claim| claim.mac == mac) {
+                Some(claim) => MacVerdict::OnLicense(format!("L-{}", claim.license_number)),
+                None => MacVerdict::Listed(mac.to_string()),
+            },
+            mac::MacRow::Repeated { first, .. } => MacVerdict::Repeated(first),
+            mac::MacRow::Wrong(error) => MacVerdict::Wrong(error.code()),
+        };
+        let row = |(row, text, said)| MacRow {
+            row,
+            text,
+            verdict: verdict(said),
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
     /// Lets a distributor list cameras, or no longer. Vendor staff only.
     ///
     /// # Errors

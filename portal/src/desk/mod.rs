@@ -12,6 +12,7 @@ mod books;
 mod chain;
 mod charge;
 mod demo;
+mod distributors;
 mod dongles;
 mod error;
 mod hardware;
@@ -20,14 +21,14 @@ mod license_file;
 mod licenses;
 mod lost_journal;
 mod mac_licenses;
+mod once;
 pub(crate) mod origin;
 mod others;
+mod pages_of;
 mod passwords;
 mod people;
 mod projects;
-mod reach;
-mod request;
-mod restore;
+mod returns;
 mod roles;
 mod roots;
 mod second_factor;
@@ -47,23 +48,26 @@ use crate::store::{AuditEntry, DistributorId, Role, Store, StoreError, Tx, UserI
 
 pub use audit::{AuditLine, AuditQuery, MOST_AUDIT_LINES};
 pub use backup::{Restored, back_up, place_backup, restore_backup};
-pub use books::{Doer, HistoryLine, LedgerLine, MOST_LINES};
+pub use books::{Doer, HistoryLine, LedgerLine};
 pub use chain::{LedgerFault, LedgerVerdict, verify_ledger};
 pub use demo::{Demo, fill_demo};
+pub use distributors::DistributorSettings;
 pub use dongles::{DongleOrder, add_dongle, parse_dongle_key};
 pub use error::{DeskError, OpenError};
-pub(crate) use error::{MAC_LABEL, kind_label, problem};
+pub(crate) use error::{MAC_LABEL, date_words, kind_label, problem};
 pub use hardware::{Hardware, WriteOffs};
 pub use issue::{Issuance, Order};
-pub use licenses::ServerLicenses;
+pub use licenses::{BoxInfo, HandedOut, Revision, ServerInfo, ServerLicenses};
 pub use lost_journal::{JournalLost, restore_without_journal};
-pub use mac_licenses::MacOrder;
+pub use mac_licenses::{MacOrder, MacRow, MacVerdict};
 pub use others::OtherIssuance;
+pub use pages_of::{MOST_ROWS, PAGE_ROWS, Page, Paging};
 pub use people::{
     NewUser, UserChange, UserView, add_user_by_command, change_user_by_command, list_users,
     reset_user_by_command,
 };
-pub use projects::{ProjectView, ServerView};
+pub use projects::{NewServer, Renamed};
+pub use returns::Returned;
 pub use roles::Right;
 pub use roots::{EkRootFile, add_ek_roots, list_ek_roots, set_self_declared};
 pub use second_factor::Enrolment;
@@ -111,6 +115,8 @@ pub struct Actor {
     pub role: Role,
     /// For whom; `None` for vendor staff.
     pub distributor: Option<DistributorId>,
+    /// Names the request, so that a repeated one does its work once.
+    pub request_key: Option<String>,
 }
 
 /// Where the portal's files are.

@@ -16,7 +16,7 @@ use crate::journal::{
     ServerRef,
 };
 use crate::rules::mac::{self, MAC_KIND};
-use crate::rules::{Counts, Term};
+use crate::rules::{Counts, TERM_SLACK_S, Term};
 use crate::store::others::{Dongle, OtherFile, OtherLicense};
 use crate::store::{
     Distributor, DistributorId, LedgerEntry, LedgerReason, Project, Server, StoreError, Tx, UserId,
@@ -215,7 +215,8 @@ impl Desk {
         distributor: DistributorId,
     ) -> Result<(), DeskError> {
         let now = self.now();
-        for mut license in tx.ending_licenses(distributor)? {
+        let ended_by = now.as_second().saturating_sub(TERM_SLACK_S);
+        for mut license in tx.ended_licenses(distributor, ended_by)? {
             let retired = match &license.dongle {
                 Some(key) => (tx.dongle(key)?).is_some_and(|dongle| dongle.retired_utc_s.is_some()),
                 None => false,
@@ -233,7 +234,7 @@ impl Desk {
             let note = format!("{} has ended", license.license_id());
             settle_other(tx, distributor, &before, &license, (now, None, &note))?;
         }
-        Ok(())
+        Ok(tx.other_ends_were_settled(distributor, ended_by)?)
     }
 }
 

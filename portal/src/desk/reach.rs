@@ -23,6 +23,14 @@ impl Reach {
         }))
     }
 
+    /// The only distributors whose things are shown; `None`: all are.
+    pub(super) fn only(&self) -> Option<&[DistributorId]> {
+        match self {
+            Self::Everything => None,
+            Self::Subtree(ids) => Some(ids),
+        }
+    }
+
     /// May that person know that something of this distributor's exists?
     pub(super) fn sees(&self, distributor: DistributorId) -> bool {
         match self {

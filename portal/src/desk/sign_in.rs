@@ -57,6 +57,7 @@ impl From<&User> for Actor {
             email: user.email.clone(),
             role: user.role,
             distributor: user.distributor,
+            request_key: None,
         }
     }
 }

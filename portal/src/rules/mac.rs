@@ -5,7 +5,7 @@
 //! license without an end is never credited for a file, as no file proves that its copies
 //! are gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
 
 use sealgate_license::entitlements::{ListedMac, ListedMacError};
@@ -61,28 +61,77 @@ impl MacListError {
     }
 }
 
+/// What a row of a list says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MacRow {
+    /// A camera's address.
+    Camera(ListedMac),
+    /// The address of an earlier row.
+    Repeated {
+        /// The address.
+        mac: ListedMac,
+        /// The earlier row.
+        first: usize,
+    },
+    /// It can't be read.
+    Wrong(MacListError),
+}
+
+/// Reads every row that is not blank, in any usual notation: its number from 1, its text,
+/// and what it says.
+///
+/// # Errors
+/// [`MacListError::TooLong`].
+pub fn read_rows(text: &str) -> Result<Vec<(usize, String, MacRow)>, MacListError> {
+    let rows = text.lines().count();
+    if rows > MAX_ROWS {
+        return Err(MacListError::TooLong { rows });
+    }
+    let mut first: BTreeMap<ListedMac, usize> = BTreeMap::new();
+    let mut read = Vec::new();
+    for (row, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        let text: String = line.chars().take(SHOWN_CHARACTERS).collect();
+        let said = match ListedMac::from_str(line) {
+            Ok(mac) => match first.get(&mac) {
+                Some(first) => MacRow::Repeated { mac, first: *first },
+                None => {
+                    first.insert(mac, row);
+                    MacRow::Camera(mac)
+                }
+            },
+            Err(ListedMacError::Malformed) => MacRow::Wrong(MacListError::Malformed {
+                row,
+                text: text.clone(),
+            }),
+            Err(ListedMacError::NoCamera) => MacRow::Wrong(MacListError::NoCamera {
+                row,
+                text: text.clone(),
+            }),
+        };
+        read.push((row, text, said));
+    }
+    Ok(read)
+}
+
 /// Reads a list of one address per row, in any usual notation. Blank rows and repeated
 /// addresses are passed over.
 ///
 /// # Errors
 /// The first row that is no camera's address, by its number.
 pub fn parse_list(text: &str) -> Result<BTreeSet<ListedMac>, MacListError> {
-    let rows = text.lines().count();
-    if rows > MAX_ROWS {
-        return Err(MacListError::TooLong { rows });
-    }
     let mut list = BTreeSet::new();
-    for (row, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
-        if line.is_empty() {
-            continue;
+    for (_, _, row) in read_rows(text)? {
+        match row {
+            MacRow::Camera(mac) => {
+                list.insert(mac);
+            }
+            MacRow::Repeated { .. } => {}
+            MacRow::Wrong(error) => return Err(error),
         }
-        let text = || line.chars().take(SHOWN_CHARACTERS).collect();
-        let mac = ListedMac::from_str(line).map_err(|error| match error {
-            ListedMacError::Malformed => MacListError::Malformed { row, text: text() },
-            ListedMacError::NoCamera => MacListError::NoCamera { row, text: text() },
-        })?;
-        list.insert(mac);
     }
     if list.is_empty() {
         return Err(MacListError::Empty);
@@ -215,6 +264,30 @@ mod tests {
     fn reads_rows_in_any_notation_and_removes_doubles() {
         let text = "0001BD05E111\r\n\n00:01:bd:05:e1:12\n 00-01-BD-05-E1-11 \n0001.bd05.e113";
         assert_eq!(parse_list(text).unwrap(), list(&[0x11, 0x12, 0x13]));
+    }
+
+    #[test]
+    fn every_row_gets_its_verdict() {
+        let text = "0001BD05E111\nrubbish\n\n00-01-BD-05-E1-11\n000000000000";
+        let rows = read_rows(text).unwrap();
+        let said: Vec<(usize, &str)> = (rows.iter())
+            .map(|(row, _, said)| {
+                let word = match said {
+                    MacRow::Camera(_) => "camera",
+                    MacRow::Repeated { first: 1, .. } => "again",
+                    MacRow::Repeated { .. } => "again another",
+                    MacRow::Wrong(error) => error.code(),
+                };
+                (*row, word)
+            })
+            .collect();
+        let expected = [
+            (1, "camera"),
+            (2, "SG-POR-090"),
+            (4, "again"),
+            (5, "SG-POR-091"),
+        ];
+        assert_eq!(said, expected);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! refer to what exists, `to` values of a TPM are unique. Deliberately absent: who may
 //! see what (the desk's) and what a license costs (the rules').
 
+pub mod lists;
 pub mod memory;
 pub mod others;
 pub mod people;
@@ -16,8 +17,10 @@ pub mod postgres;
 mod sql;
 pub mod sqlite;
 mod types;
+pub mod work;
 
 use crate::rules::Counts;
+use lists::ListsTx;
 use others::OthersTx;
 use people::PeopleTx;
 pub use types::{
@@ -25,6 +28,7 @@ pub use types::{
     LedgerReason, LicenseFile, Origin, PasswordLink, Project, ProjectId, Role, Server, ServerId,
     Session, TokenHash, TokenId, Tpm, TpmId, TpmIdentity, User, UserId,
 };
+use work::WorkTx;
 
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -200,11 +204,11 @@ pub trait LicensesTx {
     fn tpms_of_ek(&mut self, ek_name: &str) -> Result<Vec<Tpm>, StoreError>;
     /// All of them, oldest first.
     fn tpms(&mut self) -> Result<Vec<Tpm>, StoreError>;
-    /// The TPMs of a distributor's servers that are charged and had a license that ended by
-    /// then.
+    /// The TPMs of the servers of a distributor, or of all, that are charged and had a license
+    /// that ended by then.
     fn tpms_with_ended_licenses(
         &mut self,
-        distributor: DistributorId,
+        distributor: Option<DistributorId>,
         by_utc_s: i64,
     ) -> Result<Vec<Tpm>, StoreError>;
     /// Adds a pair with nothing issued, and returns it.
@@ -227,13 +231,6 @@ pub trait LicensesTx {
         distributor: DistributorId,
         idempotency_key: &str,
     ) -> Result<bool, StoreError>;
-    /// A distributor's newest ledger entries, at most `limit`, newest first; each with the
-    /// balance of its kind after it.
-    fn ledger_of(
-        &mut self,
-        distributor: DistributorId,
-        limit: u32,
-    ) -> Result<Vec<(LedgerEntry, i64)>, StoreError>;
     /// A distributor's balances, per kind that was ever granted or charged.
     fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError>;
     /// How many channels a distributor may have written off at a time.
@@ -247,5 +244,8 @@ pub trait LicensesTx {
 }
 
 /// One transaction.
-pub trait Tx: AccountsTx + ProjectsTx + LicensesTx + OthersTx + PeopleTx {}
-impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx + PeopleTx> Tx for T {}
+pub trait Tx:
+    AccountsTx + ProjectsTx + LicensesTx + OthersTx + PeopleTx + ListsTx + WorkTx
+{
+}
+impl<T: AccountsTx + ProjectsTx + LicensesTx + OthersTx + PeopleTx + ListsTx + WorkTx> Tx for T {}

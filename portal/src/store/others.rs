@@ -121,8 +121,12 @@ pub trait OthersTx {
     ) -> Result<Option<OtherLicense>, StoreError>;
     /// The licenses of a server, oldest first.
     fn other_licenses(&mut self, server: ServerId) -> Result<Vec<OtherLicense>, StoreError>;
-    /// Licenses of this distributor that are charged and have a file with an end.
-    fn ending_licenses(&mut self, of: DistributorId) -> Result<Vec<OtherLicense>, StoreError>;
+    /// Licenses of this distributor that are charged and have a file that ended by then.
+    fn ended_licenses(
+        &mut self,
+        of: DistributorId,
+        by_utc_s: i64,
+    ) -> Result<Vec<OtherLicense>, StoreError>;
     /// Adds a license without files, or writes back what it is charged.
     fn put_other_license(&mut self, license: &OtherLicense) -> Result<(), StoreError>;
     /// Adds a file.

@@ -248,6 +248,13 @@ pub struct FileId(pub String);
 #[error("a file's id is of the form L-N-R")]
 pub struct UnfitFileId;
 
+impl FileId {
+    /// The license's number.
+    pub fn number(&self) -> Option<u64> {
+        self.0.split('-').nth(1)?.parse().ok()
+    }
+}
+
 impl FromStr for FileId {
     type Err = UnfitFileId;
 

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use super::pages;
 use super::session::SignedIn;
 use super::{App, MAX_BODY_BYTES};
-use crate::desk::DeskError;
+use crate::desk::{Actor, DeskError};
 
 /// More fields than any form of ours has.
 const MOST_FIELDS: usize = 64;
@@ -29,6 +29,14 @@ impl Posted {
             .get(name)
             .and_then(|bytes| std::str::from_utf8(bytes).ok())
             .unwrap_or_default()
+    }
+
+    /// Who sends the form; its key, if it has one, names the request.
+    pub(crate) fn actor(&self, signed_in: &SignedIn) -> Actor {
+        Actor {
+            request_key: Some(self.text("key").to_owned()),
+            ..signed_in.actor.clone()
+        }
     }
 
     /// A field as it came, for example a file.

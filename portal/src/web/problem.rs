@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sealgate_words::Problem;
+use sealgate_words::{Owner, Problem};
 
 use crate::desk::DeskError;
 
@@ -30,12 +30,13 @@ impl IntoResponse for ApiProblem {
     }
 }
 
-/// The words for an error. The portal's own faults go to the log, with a reference that
-/// leads there.
+/// The words for an error. What somebody else has to act on goes to the log, with a
+/// reference that leads there: the portal's own faults with their causes.
 pub(crate) fn describe(error: &DeskError) -> Problem {
     let mut problem = error.problem();
+    let reference = (super::guard::origin().reference)
+        .unwrap_or_else(|| hex::encode(rand::random::<[u8; 6]>()));
     if error.is_fault() {
-        let reference = super::guard::origin().reference.unwrap_or_default();
         let mut causes = error.to_string();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
@@ -43,6 +44,9 @@ pub(crate) fn describe(error: &DeskError) -> Problem {
             source = cause.source();
         }
         tracing::error!(reference, code = problem.code, "{causes}");
+        problem.reference = Some(reference);
+    } else if matches!(problem.owner, Owner::Support | Owner::Distributor) {
+        tracing::info!(reference, code = problem.code, "refused: {error}");
         problem.reference = Some(reference);
     }
     problem
@@ -64,8 +68,8 @@ pub(crate) fn status(code: &str) -> StatusCode {
         "SG-POR-016" => StatusCode::GONE,
         "SG-POR-001" | "SG-POR-002" | "SG-POR-003" | "SG-POR-004" | "SG-POR-005" | "SG-POR-006"
         | "SG-POR-008" | "SG-POR-010" | "SG-POR-071" | "SG-POR-072" | "SG-POR-073"
-        | "SG-POR-075" | "SG-POR-101" | "SG-POR-078" | "SG-POR-093" | "SG-POR-095"
-        | "SG-POR-097" => StatusCode::CONFLICT,
+        | "SG-POR-075" | "SG-POR-078" | "SG-POR-093" | "SG-POR-095" | "SG-POR-097"
+        | "SG-POR-101" | "SG-POR-130" | "SG-POR-135" => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }

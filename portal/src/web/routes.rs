@@ -83,8 +83,9 @@ fn route(
 #[rustfmt::skip]
 fn routes() -> Vec<Route> {
     use Access::{Account, Admin, Anyone, People, Sales, SignedIn, Staff, Support};
-    use api::{accounts, hardware, licenses, others, people, projects};
-    use pages::{account as a, audit, books as b, distributors as d, home as h, server as s, sign_in as i, users as u};
+    use api::{accounts, activation, hardware, licenses, others, people, projects};
+    use pages::{account as a, audit, books as b, distributors as d, home as h, projects as p};
+    use pages::{returns, server as s, sign_in as i, update, users as u};
     vec![
         route("GET", "/healthz", Anyone, get(api::health)),
         route("GET", "/metrics", Staff, get(metrics::show)),
@@ -109,6 +110,7 @@ fn routes() -> Vec<Route> {
         route("POST", "/api/v1/servers/{id}/licenses", SignedIn, post(licenses::issue)),
         route("POST", "/api/v1/servers/{id}/write-off", Support, post(hardware::write_off)),
         route("POST", "/api/v1/hardware-returns", Support, post(hardware::back)),
+        route("POST", "/api/v1/activations", Anyone, post(activation::activate)),
         route("GET", "/api/v1/licenses/{id}/file", SignedIn, get(licenses::file)),
         route("PUT", "/api/v1/distributors/{id}/permissions", Sales, put(others::permit)),
         route("POST", "/api/v1/servers/{id}/mac-licenses", SignedIn, post(others::issue_mac)),
@@ -152,11 +154,26 @@ fn routes() -> Vec<Route> {
         route("POST", "/welcome/{token}", Anyone, post(i::set_password)),
         route("GET", "/", SignedIn, get(h::show)),
         route("POST", "/projects", SignedIn, post(h::add_project)),
-        route("GET", "/projects/{id}", SignedIn, get(h::project)),
-        route("POST", "/projects/{id}/servers", SignedIn, post(h::add_server)),
+        route("GET", "/projects/{id}", SignedIn, get(p::show)),
+        route("GET", "/projects/{id}/history", SignedIn, get(b::project_history)),
+        route("GET", "/projects/{id}/info", SignedIn, get(p::info)),
+        route("POST", "/projects/{id}/info", SignedIn, post(p::change)),
+        route("POST", "/projects/{id}/servers", SignedIn, post(p::add_server)),
         route("GET", "/servers/{id}", SignedIn, get(s::show)),
-        route("POST", "/servers/{id}/check", SignedIn, post(s::check)),
-        route("POST", "/servers/{id}/licenses", SignedIn, post(s::generate)),
+        route("GET", "/servers/{id}/update", SignedIn, get(update::show)),
+        route("POST", "/servers/{id}/check", SignedIn, post(update::check)),
+        route("POST", "/servers/{id}/licenses", SignedIn, post(update::generate)),
+        route("POST", "/servers/{id}/mac/check", SignedIn, post(update::check_macs)),
+        route("POST", "/servers/{id}/mac", SignedIn, post(update::generate_macs)),
+        route("POST", "/servers/{id}/dongle", SignedIn, post(update::generate_dongle)),
+        route("GET", "/servers/{id}/return", SignedIn, get(returns::show)),
+        route("POST", "/servers/{id}/return", SignedIn, post(returns::confirm)),
+        route("POST", "/servers/{id}/claim", SignedIn, post(update::claim)),
+        route("POST", "/servers/{id}/report", SignedIn, post(s::report)),
+        route("POST", "/reports/{id}", Support, post(h::decide)),
+        route("GET", "/servers/{id}/download", SignedIn, get(s::newest)),
+        route("GET", "/servers/{id}/info", SignedIn, get(s::info)),
+        route("POST", "/servers/{id}/info", SignedIn, post(s::change)),
         route("GET", "/servers/{id}/history", SignedIn, get(b::server_history)),
         route("POST", "/servers/{id}/move", SignedIn, post(s::move_to)),
         route("GET", "/licenses/{id}", SignedIn, get(s::license)),
@@ -164,6 +181,8 @@ fn routes() -> Vec<Route> {
         route("GET", "/distributors", Staff, get(d::show)),
         route("POST", "/distributors", Sales, post(d::add)),
         route("GET", "/distributors/{id}", Staff, get(d::one)),
+        route("POST", "/distributors/{id}", Sales, post(d::change)),
+        route("GET", "/distributors/{id}/history", SignedIn, get(b::distributor_history)),
         route("GET", "/distributors/{id}/ledger", SignedIn, get(b::ledger)),
         route("POST", "/distributors/{id}/grants", Sales, post(d::grant)),
     ]

@@ -118,8 +118,11 @@ pub(crate) async fn require(
     let refused = match find(&app, request.headers()).await {
         // Programs have the API: a token opens no page.
         Ok(signed_in) if signed_in.scopes.is_some() && !for_programs => DeskError::NotSignedIn,
-        Ok(signed_in) => match signed_in.check(access, request.method()) {
+        Ok(mut signed_in) => match signed_in.check(access, request.method()) {
             Ok(()) => {
+                signed_in.actor.request_key = (request.headers().get("idempotency-key"))
+                    .and_then(|key| key.to_str().ok())
+                    .map(str::to_owned);
                 request.extensions_mut().insert(signed_in);
                 return next.run(request).await;
             }

@@ -222,7 +222,12 @@ fn a_backup_of_postgresql_comes_back_with_what_was_issued_since() {
     let project = open
         .add_project(&admin, Some(seller.id), "New", "a\tb\\c\nd")
         .unwrap();
-    let server = open.add_server(&admin, project.id, "New", "").unwrap();
+    let new = desk::NewServer {
+        name: "New",
+        description: "",
+        kind: sealgate_portal::store::lists::ServerKind::Mac,
+    };
+    let server = open.add_server(&admin, project.id, &new).unwrap();
     let order = desk::MacOrder {
         server: server.id,
         list: "0001BD09E111",

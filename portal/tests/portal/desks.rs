@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use sealgate_license::vendor::Flavour;
 use sealgate_portal::desk::{
-    Actor, Desk, DeskError, EkRootFile, FirstAdmin, Issuance, Order, Places, add_ek_roots,
-    initialise_on,
+    Actor, Desk, DeskError, EkRootFile, FirstAdmin, Issuance, NewServer, Order, Paging, Places,
+    add_ek_roots, initialise_on,
 };
 use sealgate_portal::rules::{Ask, Counts};
 use sealgate_portal::signer;
+use sealgate_portal::store::lists::ServerKind;
 use sealgate_portal::store::memory::MemoryStore;
 use sealgate_portal::store::postgres::PostgresStore;
 use sealgate_portal::store::sqlite::SqliteStore;
@@ -76,6 +77,7 @@ impl OpenDesk {
             email: ADMIN.to_owned(),
             role: Role::Admin,
             distributor: None,
+            request_key: None,
         };
         let (distributor, _) = desk
             .add_distributor(&admin, "Nordlicht", "n@seller.test", None)
@@ -95,9 +97,14 @@ impl OpenDesk {
     }
 
     pub fn server(&self, name: &str) -> ServerId {
-        let projects = self.desk.projects(&self.admin).unwrap();
-        let project = projects[0].project.id;
-        let server = self.desk.add_server(&self.admin, project, name, "");
+        let page = self.desk.projects(&self.admin, false, &Paging::default());
+        let project = page.unwrap().rows[0].project.id;
+        let new = NewServer {
+            name,
+            description: "",
+            kind: ServerKind::Software,
+        };
+        let server = self.desk.add_server(&self.admin, project, &new);
         server.unwrap().id
     }
 
@@ -114,7 +121,7 @@ impl OpenDesk {
     /// What the boxes that stood for a server are charged.
     pub fn charged(&self, server: ServerId) -> u32 {
         let (view, _) = self.desk.server(&self.admin, server).unwrap();
-        view.charged.get("camera")
+        view.summary.charged.get("camera")
     }
 
     pub fn issue(

@@ -25,4 +25,5 @@ mod returns;
 mod routes;
 mod terms;
 mod two_portals;
+mod work;
 mod world;

@@ -12,13 +12,13 @@ use crate::world::{Answer, PASSWORD, World};
 
 /// A browser: a cookie, and the proof from the last page.
 #[derive(Default)]
-struct Browser {
+pub struct Browser {
     cookie: String,
     csrf: String,
 }
 
 impl Browser {
-    async fn get(&mut self, world: &World, path: &str) -> Answer {
+    pub async fn get(&mut self, world: &World, path: &str) -> Answer {
         let request = Request::get(path).header(header::COOKIE, &self.cookie);
         let answer = world.send(request.body(Body::empty()).unwrap()).await;
         self.look(&answer);
@@ -37,7 +37,7 @@ impl Browser {
         }
     }
 
-    async fn post(&mut self, world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub async fn post(&mut self, world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
         let boundary = "----seam";
         let mut body = String::new();
         for (name, value) in fields.iter().chain([&("csrf", self.csrf.as_str())]) {

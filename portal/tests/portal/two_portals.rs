@@ -4,11 +4,12 @@ use std::sync::{Arc, Barrier};
 
 use sealgate_license::vendor::Flavour;
 use sealgate_portal::desk::{
-    Actor, Desk, DeskError, EkRootFile, FirstAdmin, Order, Places, PostgresPlace, add_ek_roots,
-    initialise, open_store,
+    Actor, Desk, DeskError, EkRootFile, FirstAdmin, NewServer, Order, Paging, Places,
+    PostgresPlace, add_ek_roots, initialise, open_store,
 };
 use sealgate_portal::rules::Ask;
 use sealgate_portal::signer;
+use sealgate_portal::store::lists::ServerKind;
 use sealgate_portal::store::{Role, ServerId, StoreError, transact};
 use sealgate_portal::trust::TrustClass;
 use tempfile::TempDir;
@@ -47,6 +48,7 @@ fn admin(places: &Places) -> Actor {
         email: ADMIN.to_owned(),
         role: Role::Admin,
         distributor: None,
+        request_key: None,
     }
 }
 
@@ -89,12 +91,22 @@ fn a_proof_at_both_at_once_is_credited_once() {
     desks[0]
         .grant(&admin, distributor.id, &cameras(100), "", None)
         .unwrap();
-    let project = desks[1].projects(&admin).unwrap()[0].project.id;
+    let project = desks[1]
+        .projects(&admin, false, &Paging::default())
+        .unwrap()
+        .rows[0]
+        .project
+        .id;
     let available = |desk: &Desk| desk.balances(&admin, distributor.id).unwrap()[0].available;
 
     for round in 0..ROUNDS {
         let name = format!("Harbour {round}");
-        let server = desks[1].add_server(&admin, project, &name, "").unwrap().id;
+        let new = NewServer {
+            name: &name,
+            description: "",
+            kind: ServerKind::Software,
+        };
+        let server = desks[1].add_server(&admin, project, &new).unwrap().id;
         let mut recorder = SoftwareBox::new(RSA, 3 + round, "NVR-0207");
         let begun = available(&desks[0]);
         let newest = |desk: &Desk| {
@@ -110,7 +122,7 @@ fn a_proof_at_both_at_once_is_credited_once() {
             let request = recorder.request(Some(&*file.activation_secret));
             at_both(&desks, &admin, server, &request, channels);
             let (view, _) = desks[0].server(&admin, server).unwrap();
-            assert_eq!(view.waiting_for_return.get("camera"), waiting);
+            assert_eq!(view.summary.waiting.get("camera"), waiting);
             for desk in &desks {
                 assert_eq!(available(desk), begun - after, "round {round}");
             }

@@ -3,6 +3,7 @@
 
 #[path = "../cluster/mod.rs"]
 mod cluster;
+mod lists;
 mod others;
 mod people;
 mod postgres;
@@ -396,12 +397,24 @@ fn tpms_are_found_by_what_they_are_and_where_they_stand() {
         all[1].row.charged = Counts::none();
         tx(store, |tx| tx.update_tpm(&all[1]));
         let ended = |of: &Rooms, by| {
-            let found = tx(store, |tx| tx.tpms_with_ended_licenses(of.distributor, by));
+            let found = tx(store, |tx| {
+                tx.tpms_with_ended_licenses(Some(of.distributor), by)
+            });
             found.iter().map(|tpm| tpm.id.0).collect::<BTreeSet<_>>()
         };
         assert!(ended(&ours, 99).is_empty());
         assert_eq!(ended(&ours, 100), BTreeSet::from([all[0].id.0]));
         assert_eq!(ended(&theirs, 500), BTreeSet::from([all[2].id.0]));
+        assert_eq!(
+            tx(store, |tx| tx.tpms_with_ended_licenses(None, 100)).len(),
+            2
+        );
+        // Looked at once is enough, until there is another end.
+        tx(store, |tx| {
+            tx.ends_were_settled(Some(theirs.distributor), 500)
+        });
+        assert!(ended(&theirs, 500).is_empty());
+        assert_eq!(ended(&ours, 100), BTreeSet::from([all[0].id.0]));
 
         // Hardware moves when it is sold again.
         all[0].server = theirs.server;
@@ -446,14 +459,19 @@ fn the_ledger_adds_up() {
             tx(store, |tx| tx.balances(rooms.distributor)),
             [balance("camera", 10, 10, 5), balance("vca", 2, 2, 0)]
         );
-        let lines: Vec<(i64, i64)> = tx(store, |tx| tx.ledger_of(rooms.distributor, 4))
-            .into_iter()
-            .map(|(entry, balance)| (entry.delta, balance))
-            .collect();
-        assert_eq!(lines, [(5, 10), (3, 5), (-8, 2), (2, 2)]);
-        let newest = tx(store, |tx| tx.ledger_of(rooms.distributor, 1)).remove(0);
-        let written_off = entry("camera", 5, LedgerReason::WriteOff, None);
-        assert_eq!(newest, (written_off, 10));
+        let page = |before, limit| {
+            let rows = tx(store, |tx| tx.ledger_page(rooms.distributor, before, limit));
+            let lines = rows.iter().map(|row| (row.entry.delta, row.balance));
+            (lines.collect::<Vec<_>>(), rows.last().map(|row| row.seq))
+        };
+        let (lines, last) = page(None, 3);
+        assert_eq!(lines, [(5, 10), (3, 5), (-8, 2)]);
+        assert_eq!(page(last, 9).0, [(2, 2), (10, 10)]);
+        let newest = tx(store, |tx| tx.ledger_page(rooms.distributor, None, 1)).remove(0);
+        assert_eq!(
+            newest.entry,
+            entry("camera", 5, LedgerReason::WriteOff, None)
+        );
         let has = |key| tx(store, |tx| tx.has_grant(rooms.distributor, key));
         assert!(has("order 1") && !has("order 2"));
         let unfit = [

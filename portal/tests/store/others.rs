@@ -120,8 +120,9 @@ fn a_license_keeps_its_charge_files_and_list() {
             [listed.clone(), held]
         );
         // Only what is charged and has a file with an end.
-        let ending = || tx(store, |tx| tx.ending_licenses(rooms.distributor));
+        let ending = || tx(store, |tx| tx.ended_licenses(rooms.distributor, 100));
         assert_eq!(ending(), [listed.clone()]);
+        assert_eq!(tx(store, |tx| tx.ended_licenses(rooms.distributor, 99)), []);
         listed.charged = Counts::none();
         tx(store, |tx| tx.put_other_license(&listed));
         assert_eq!(ending(), []);

@@ -76,8 +76,8 @@ fn ledger_and_audit_are_append_only() {
     client
         .batch_execute(
             "INSERT INTO distributors (id, name, created_utc_s) VALUES ('d', 'D', 0);
-             INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, reason, note)
-             VALUES (0, 'd', 'camera', 5, 'grant', '');
+             INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, balance, reason, note)
+             VALUES (0, 'd', 'camera', 5, 5, 'grant', '');
              INSERT INTO audit (at_utc_ms, action, object, detail) VALUES (0, 'a', 'o', '')",
         )
         .unwrap();

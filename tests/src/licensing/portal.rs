@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use sealgate_base::{Clock as _, FakeClock};
 use sealgate_license::vendor::{Flavour, VendorRoots, VendorRootsFile};
 use sealgate_portal::desk::{
-    Actor, Desk, DeskError, EkRootFile, FirstAdmin, FirstStep, Issuance, OpenError, Order, Places,
-    add_ek_roots, initialise, open_store, restore_without_journal,
+    Actor, Desk, DeskError, EkRootFile, FirstAdmin, FirstStep, Issuance, NewServer, OpenError,
+    Order, Places, add_ek_roots, initialise, open_store, restore_without_journal,
 };
 use sealgate_portal::rules::{Ask, Counts, Term};
 use sealgate_portal::signer::{self, ROOTS_FILE};
+use sealgate_portal::store::lists::ServerKind;
 use sealgate_portal::store::{DistributorId, ServerId};
 use sealgate_portal::trust::TrustClass;
 use tempfile::TempDir;
@@ -169,10 +170,13 @@ impl Portal {
             .desk()
             .add_project(&owner.actor, None, &project, "")
             .unwrap();
-        self.desk()
-            .add_server(&owner.actor, project.id, name, "")
-            .unwrap()
-            .id
+        let new = NewServer {
+            name,
+            description: "",
+            kind: ServerKind::Software,
+        };
+        let server = self.desk().add_server(&owner.actor, project.id, &new);
+        server.unwrap().id
     }
 
     /// A license of so many camera channels.

@@ -59,17 +59,21 @@ impl LicensesTx for MemoryTx {
 
     fn tpms_with_ended_licenses(
         &mut self,
-        distributor: DistributorId,
+        distributor: Option<DistributorId>,
         by_utc_s: i64,
     ) -> Result<Vec<Tpm>, StoreError> {
         let ended = |tpm: &Tpm| {
             (self.0.files.iter()).any(|file| {
-                file.tpm == tpm.id && file.term.ends_utc_s().is_some_and(|ends| ends <= by_utc_s)
+                file.tpm == tpm.id
+                    && file.term.ends_utc_s().is_some_and(|ends| {
+                        ends <= by_utc_s && !self.0.settled_ends.contains(&(tpm.id.0, ends))
+                    })
             })
         };
         Ok(self.tpms_where(|tpm| {
             !tpm.row.charged.is_empty()
-                && self.0.distributor_of_server(tpm.server) == Some(distributor)
+                && (distributor.is_none()
+                    || self.0.distributor_of_server(tpm.server) == distributor)
                 && ended(tpm)
         }))
     }
@@ -152,25 +156,6 @@ impl LicensesTx for MemoryTx {
                 && entry.reason == LedgerReason::Grant
                 && entry.idempotency_key.as_deref() == Some(idempotency_key)
         }))
-    }
-
-    fn ledger_of(
-        &mut self,
-        distributor: DistributorId,
-        limit: u32,
-    ) -> Result<Vec<(LedgerEntry, i64)>, StoreError> {
-        let mut balances: BTreeMap<&str, i64> = BTreeMap::new();
-        let mut lines: Vec<(LedgerEntry, i64)> = (self.0.ledger.iter())
-            .filter(|entry| entry.distributor == distributor)
-            .map(|entry| {
-                let balance = balances.entry(&entry.kind).or_default();
-                *balance += entry.delta;
-                (entry.clone(), *balance)
-            })
-            .collect();
-        lines.reverse();
-        lines.truncate(limit as usize);
-        Ok(lines)
     }
 
     fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError> {

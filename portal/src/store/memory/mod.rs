@@ -3,15 +3,21 @@
 
 mod accounts;
 mod licenses;
+mod lists;
 mod others;
 mod people;
 mod projects;
+mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 
+use uuid::Uuid;
+
+use super::lists::{DistributorFacts, ServerKind};
 use super::others::{Dongle, OtherLicense};
 use super::people::{ApiToken, Attempts, Authenticator};
+use super::work::Claim;
 use super::{
     AuditEntry, Distributor, DistributorId, EkRootEntry, LedgerEntry, LicenseFile, PasswordLink,
     Project, ProjectId, Server, ServerId, Session, Store, StoreError, TokenHash, Tpm, TpmId, Tx,
@@ -52,6 +58,16 @@ struct Tables {
     mac_listers: BTreeSet<DistributorId>,
     dongles: Vec<Dongle>,
     others: Vec<OtherLicense>,
+    facts: BTreeMap<DistributorId, DistributorFacts>,
+    archived: BTreeSet<ProjectId>,
+    intended: HashMap<ServerId, ServerKind>,
+    /// Of distributors, projects and servers, once they were changed.
+    versions: HashMap<Uuid, i64>,
+    answers: HashMap<(UserId, String), ([u8; 32], String)>,
+    claims: Vec<Claim>,
+    reports: Vec<work::KeptReport>,
+    settled_ends: BTreeSet<(i64, i64)>,
+    settled_other_ends: BTreeSet<(u64, i64)>,
 }
 
 /// A transaction: works on a copy.

@@ -104,9 +104,18 @@ impl OthersTx for MemoryTx {
         Ok(self.others_where(|license| license.server == server))
     }
 
-    fn ending_licenses(&mut self, of: DistributorId) -> Result<Vec<OtherLicense>, StoreError> {
+    fn ended_licenses(
+        &mut self,
+        of: DistributorId,
+        by_utc_s: i64,
+    ) -> Result<Vec<OtherLicense>, StoreError> {
         Ok(self.others_where(|license| {
-            let ends = |file: &OtherFile| file.term.ends_utc_s().is_some();
+            let ends = |file: &OtherFile| {
+                file.term.ends_utc_s().is_some_and(|ends| {
+                    let settled = (license.license_number, ends);
+                    ends <= by_utc_s && !self.0.settled_other_ends.contains(&settled)
+                })
+            };
             !license.charged.is_empty()
                 && license.files.iter().any(ends)
                 && self.0.distributor_of_server(license.server) == Some(of)

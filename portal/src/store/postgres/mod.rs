@@ -28,6 +28,7 @@ pub use backup::{back_up, restore};
 const MIGRATIONS: &[&str] = &[
     include_str!("0001_first.sql"),
     include_str!("0002_people.sql"),
+    include_str!("0003_lists.sql"),
 ];
 
 /// What every transaction takes first: the letters "sealgate" as a number.
@@ -90,10 +91,12 @@ impl PostgresStore {
     pub fn open(address: &PostgresAddress) -> Result<Self, StoreError> {
         let mut session = Session::begin(address)?;
         migrate(&mut session.client)?;
-        Ok(Self {
+        let store = Self {
             address: address.clone(),
             session: Mutex::new(Some(session)),
-        })
+        };
+        sql::write_stale_summaries(|work| store.in_transaction(work))?;
+        Ok(store)
     }
 }
 
@@ -124,9 +127,13 @@ impl Session {
         })
     }
 
-    fn run(&mut self, work: &mut dyn FnMut(&mut dyn Tx) -> Verdict) -> Result<(), StoreError> {
+    fn run(&mut self, work: &mut sql::Work<'_>) -> Result<(), StoreError> {
         let mut tx = self.transaction().map_err(failed("begin a transaction"))?;
-        let verdict = work(&mut SqlTx(&mut tx));
+        let mut sql = SqlTx::new(&mut tx);
+        let verdict = work(&mut sql)?;
+        if verdict == Verdict::Commit {
+            sql.refresh()?;
+        }
         match verdict {
             Verdict::Commit if tx.refused => Err(StoreError::Poisoned),
             Verdict::Commit => tx.transaction.commit().map_err(failed("commit")),
@@ -185,6 +192,12 @@ fn migrate_to(client: &mut Client, wanted: i64) -> Result<(), StoreError> {
 
 impl Store for PostgresStore {
     fn run(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Verdict) -> Result<(), StoreError> {
+        self.in_transaction(&mut |tx| Ok(work(tx)))
+    }
+}
+
+impl PostgresStore {
+    fn in_transaction(&self, work: &mut sql::Work<'_>) -> Result<(), StoreError> {
         let mut held = self.session.lock().map_err(|_| StoreError::Poisoned)?;
         let mut session = match held.take() {
             Some(session) if !session.client.is_closed() => session,

@@ -142,18 +142,39 @@ impl SqlTx<'_> {
             )?
             .into_iter()
             .collect();
-        tpm.row.issued = self
-            .files_of_tpm(tpm.id)?
-            .into_iter()
-            .map(|file| Issued {
-                id: file.id.0,
-                from: file.from,
-                to: file.to,
-                counts: file.counts,
-                term: file.term,
-                request_sha256: file.request_sha256,
-            })
-            .collect();
+        let rows = self.all(
+            "read a TPM's licenses",
+            "SELECT license_files.id, from_counter, to_counter, term, ends_utc_s,
+                    request_sha256, license_counts.kind, license_counts.count
+             FROM license_files
+             LEFT JOIN license_counts ON license_counts.file_id = license_files.id
+             WHERE tpm_id = ?1 ORDER BY revision",
+            [tpm.id.0],
+            |row| {
+                let issued = Issued {
+                    id: get(row, "id")?,
+                    from: unsigned(row, "from_counter")?,
+                    to: unsigned(row, "to_counter")?,
+                    counts: Counts::none(),
+                    term: read_term(row)?,
+                    request_sha256: get(row, "request_sha256")?,
+                };
+                let count = match get::<Option<String>>(row, "kind")? {
+                    Some(kind) => Counts::of(&kind, unsigned(row, "count")?),
+                    None => Counts::none(),
+                };
+                Ok((issued, count))
+            },
+        )?;
+        for (issued, count) in rows {
+            match tpm.row.issued.last_mut() {
+                Some(last) if last.id == issued.id => last.counts = last.counts.plus(&count),
+                _ => tpm.row.issued.push(Issued {
+                    counts: count,
+                    ..issued
+                }),
+            }
+        }
         Ok(tpm)
     }
 
@@ -214,7 +235,7 @@ impl LicensesTx for SqlTx<'_> {
 
     fn tpms_with_ended_licenses(
         &mut self,
-        distributor: DistributorId,
+        distributor: Option<DistributorId>,
         by_utc_s: i64,
     ) -> Result<Vec<Tpm>, StoreError> {
         self.tpms_where(
@@ -222,12 +243,11 @@ impl LicensesTx for SqlTx<'_> {
             "SELECT tpms.* FROM tpms
              JOIN servers ON servers.id = tpms.server_id
              JOIN projects ON projects.id = servers.project_id
-             WHERE projects.distributor_id = ?1
+             WHERE tpms.id IN (SELECT tpm_id FROM license_ends WHERE ends_utc_s <= ?2)
+               AND (CAST(?1 AS TEXT) IS NULL OR projects.distributor_id = ?1)
                AND EXISTS (SELECT 1 FROM tpm_charges WHERE tpm_id = tpms.id)
-               AND EXISTS (SELECT 1 FROM license_files
-                           WHERE tpm_id = tpms.id AND ends_utc_s <= ?2)
              ORDER BY tpms.id",
-            params![distributor.to_string(), by_utc_s],
+            params![distributor.map(|id| id.to_string()), by_utc_s],
         )
     }
 
@@ -256,9 +276,9 @@ impl LicensesTx for SqlTx<'_> {
     fn next_license_number(&mut self) -> Result<u64, StoreError> {
         let next = self.one(
             "find the next license number",
-            "SELECT COALESCE(MAX(license_number), 1000) + 1 AS next FROM
-                 (SELECT license_number FROM tpms
-                  UNION ALL SELECT license_number FROM other_licenses) AS numbers",
+            "SELECT COALESCE(MAX(newest), 1000) + 1 AS next FROM
+                 (SELECT MAX(license_number) AS newest FROM tpms
+                  UNION ALL SELECT MAX(license_number) FROM other_licenses) AS newest_of_each",
             NONE,
             |row| unsigned(row, "next"),
         )?;
@@ -269,6 +289,15 @@ impl LicensesTx for SqlTx<'_> {
 
     fn update_tpm(&mut self, tpm: &Tpm) -> Result<(), StoreError> {
         let row = &tpm.row;
+        let stood = self.one(
+            "find a TPM's server",
+            "SELECT server_id FROM tpms WHERE id = ?1",
+            [tpm.id.0],
+            |row| parse(row, "server_id"),
+        )?;
+        for server in stood.into_iter().chain([tpm.server]) {
+            self.mark(server);
+        }
         self.execute(
             "update a TPM",
             "UPDATE tpms SET server_id = ?2, attested = ?3, proven = ?4, credited = ?5,
@@ -328,6 +357,23 @@ impl LicensesTx for SqlTx<'_> {
                 params![file.id.0, kind, count],
             )?;
         }
+        if let Some(ends_utc_s) = file.term.ends_utc_s() {
+            self.execute(
+                "add a license's end",
+                "INSERT INTO license_ends (ends_utc_s, tpm_id) VALUES (?1, ?2)
+                 ON CONFLICT DO NOTHING",
+                params![ends_utc_s, file.tpm.0],
+            )?;
+        }
+        let server = self.one(
+            "find a TPM's server",
+            "SELECT server_id FROM tpms WHERE id = ?1",
+            [file.tpm.0],
+            |row| parse(row, "server_id"),
+        )?;
+        if let Some(server) = server {
+            self.mark(server);
+        }
         Ok(())
     }
 
@@ -338,8 +384,24 @@ impl LicensesTx for SqlTx<'_> {
             [tpm.0],
             read_file,
         )?;
+        let counts: Vec<(String, String, u32)> = self.all(
+            "read the counts of licenses",
+            "SELECT file_id, kind, count FROM license_counts
+             WHERE file_id IN (SELECT id FROM license_files WHERE tpm_id = ?1)",
+            [tpm.0],
+            |row| {
+                Ok((
+                    get(row, "file_id")?,
+                    get(row, "kind")?,
+                    unsigned(row, "count")?,
+                ))
+            },
+        )?;
         for file in &mut files {
-            file.counts = self.counts_of_file(&file.id)?;
+            file.counts = (counts.iter())
+                .filter(|(id, _, _)| *id == file.id.0)
+                .map(|(_, kind, count)| (kind.clone(), *count))
+                .collect();
         }
         Ok(files)
     }
@@ -366,16 +428,42 @@ impl LicensesTx for SqlTx<'_> {
     }
 
     fn append_ledger(&mut self, entry: &LedgerEntry) -> Result<(), StoreError> {
+        let only = |reason| {
+            if entry.reason == reason {
+                entry.delta
+            } else {
+                0
+            }
+        };
+        let balance = self.one(
+            "add up a balance",
+            "INSERT INTO balances (distributor_id, kind, available, granted, written_off)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (distributor_id, kind) DO UPDATE SET
+                 available = balances.available + excluded.available,
+                 granted = balances.granted + excluded.granted,
+                 written_off = balances.written_off + excluded.written_off
+             RETURNING available",
+            params![
+                entry.distributor.to_string(),
+                entry.kind,
+                entry.delta,
+                only(LedgerReason::Grant),
+                only(LedgerReason::WriteOff),
+            ],
+            |row| get::<i64>(row, "available"),
+        )?;
         let seq = self.one(
             "write the ledger",
-            "INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, reason, tpm_id, note,
-                                 actor_id, idempotency_key)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING seq",
+            "INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, balance, reason, tpm_id,
+                                 note, actor_id, idempotency_key)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING seq",
             params![
                 entry.at_utc_ms,
                 entry.distributor.to_string(),
                 entry.kind,
                 entry.delta,
+                balance,
                 reason_text(entry.reason),
                 entry.tpm.map(|id| id.0),
                 entry.note,
@@ -403,30 +491,12 @@ impl LicensesTx for SqlTx<'_> {
         Ok(found.is_some())
     }
 
-    fn ledger_of(
-        &mut self,
-        distributor: DistributorId,
-        limit: u32,
-    ) -> Result<Vec<(LedgerEntry, i64)>, StoreError> {
-        self.all(
-            "read the ledger",
-            "SELECT ledger.*, CAST(SUM(delta) OVER (PARTITION BY kind ORDER BY seq) AS BIGINT)
-                 AS balance
-             FROM ledger WHERE distributor_id = ?1 ORDER BY seq DESC LIMIT ?2",
-            params![distributor.to_string(), limit],
-            |row| Ok((read_entry(row)?, get(row, "balance")?)),
-        )
-    }
-
     fn balances(&mut self, distributor: DistributorId) -> Result<Vec<Balance>, StoreError> {
         self.all(
             "add up a balance",
-            "SELECT kind, CAST(SUM(delta) AS BIGINT) AS available,
-                    CAST(SUM(CASE reason WHEN 'grant' THEN delta ELSE 0 END) AS BIGINT)
-                        AS granted,
-                    CAST(SUM(CASE reason WHEN 'write_off' THEN delta ELSE 0 END) AS BIGINT)
-                        AS written_off
-             FROM ledger WHERE distributor_id = ?1 GROUP BY kind ORDER BY kind",
+            "SELECT kind, available, granted, written_off FROM balances
+             WHERE distributor_id = ?1
+             ORDER BY kind",
             [distributor.to_string()],
             |row| {
                 Ok(Balance {

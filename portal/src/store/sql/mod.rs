@@ -6,14 +6,18 @@
 
 mod accounts;
 mod licenses;
+mod lists;
 mod others;
 mod people;
 mod projects;
+mod summary;
 mod value;
+mod work;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 
-use super::StoreError;
+use super::{ServerId, StoreError, Verdict};
 pub(super) use value::{NONE, Params, SqlRow, Value};
 use value::{ToValue, get, params, parse, parse_optional};
 
@@ -41,10 +45,41 @@ pub(super) trait Connection {
     fn query(&mut self, sql: &str, params: &[Value]) -> Result<Vec<SqlRow>, Refused>;
 }
 
-/// A transaction on any of them.
-pub(super) struct SqlTx<'connection>(pub(super) &'connection mut dyn Connection);
+/// What is done in a transaction.
+pub(super) type Work<'work> = dyn FnMut(&mut SqlTx<'_>) -> Result<Verdict, StoreError> + 'work;
 
-impl SqlTx<'_> {
+/// How many summaries one transaction writes when a database is opened.
+const STALE_AT_ONCE: u32 = 500;
+
+/// Writes the summaries that a migration left to be written.
+pub(super) fn write_stale_summaries(
+    mut transact: impl FnMut(&mut Work<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut written = usize::MAX;
+    while written > 0 {
+        transact(&mut |tx| {
+            written = tx.refresh_stale(STALE_AT_ONCE)?;
+            Ok(Verdict::Commit)
+        })?;
+    }
+    Ok(())
+}
+
+/// A transaction on any of them.
+pub(super) struct SqlTx<'connection> {
+    connection: &'connection mut dyn Connection,
+    /// Servers whose summary is to be written before the transaction ends.
+    stale: BTreeSet<ServerId>,
+}
+
+impl<'connection> SqlTx<'connection> {
+    pub(super) fn new(connection: &'connection mut dyn Connection) -> Self {
+        Self {
+            connection,
+            stale: BTreeSet::new(),
+        }
+    }
+
     /// All rows of a query, read by `read`.
     fn all<T>(
         &mut self,
@@ -53,7 +88,7 @@ impl SqlTx<'_> {
         params: impl Params,
         read: impl FnMut(&SqlRow) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let rows = self.0.query(sql, &params.values());
+        let rows = self.connection.query(sql, &params.values());
         let rows = rows.map_err(|refused| refused.failed(operation))?;
         rows.iter().map(read).collect()
     }
@@ -75,8 +110,25 @@ impl SqlTx<'_> {
         sql: &str,
         params: impl Params,
     ) -> Result<(), StoreError> {
-        let done = self.0.query(sql, &params.values());
+        let done = self.connection.query(sql, &params.values());
         done.map(drop).map_err(|refused| refused.failed(operation))
+    }
+
+    /// Runs an UPDATE that returns what it changed: whether it changed anything. A broken
+    /// UNIQUE rule is the name's fault.
+    fn change(
+        &mut self,
+        operation: &'static str,
+        what: &'static str,
+        sql: &str,
+        params: impl Params,
+    ) -> Result<bool, StoreError> {
+        match self.connection.query(sql, &params.values()) {
+            Err(refused) if refused.taken => Err(StoreError::Taken { what }),
+            other => {
+                (other.map(|rows| !rows.is_empty())).map_err(|refused| refused.failed(operation))
+            }
+        }
     }
 
     /// As [`Self::execute`], but a broken UNIQUE rule is the name's fault.
@@ -87,7 +139,7 @@ impl SqlTx<'_> {
         sql: &str,
         params: impl Params,
     ) -> Result<(), StoreError> {
-        match self.0.query(sql, &params.values()) {
+        match self.connection.query(sql, &params.values()) {
             Err(refused) if refused.taken => Err(StoreError::Taken { what }),
             other => other.map(drop).map_err(|refused| refused.failed(operation)),
         }

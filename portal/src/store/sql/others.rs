@@ -204,20 +204,26 @@ impl OthersTx for SqlTx<'_> {
         self.others("server_id = ?1", [server.to_string()])
     }
 
-    fn ending_licenses(&mut self, of: DistributorId) -> Result<Vec<OtherLicense>, StoreError> {
+    fn ended_licenses(
+        &mut self,
+        of: DistributorId,
+        by_utc_s: i64,
+    ) -> Result<Vec<OtherLicense>, StoreError> {
         self.others(
-            "license_number IN (SELECT license_number FROM other_charges)
-             AND license_number IN
-                 (SELECT license_number FROM other_files WHERE ends_utc_s IS NOT NULL)
-             AND server_id IN
-                 (SELECT servers.id FROM servers JOIN projects ON projects.id = servers.project_id
-                  WHERE projects.distributor_id = ?1)",
-            [of.to_string()],
+            "license_number IN (SELECT license_number FROM other_ends WHERE ends_utc_s <= ?2)
+             AND EXISTS (SELECT 1 FROM other_charges
+                         WHERE other_charges.license_number = other_licenses.license_number)
+             AND EXISTS (SELECT 1 FROM servers
+                         JOIN projects ON projects.id = servers.project_id
+                         WHERE servers.id = other_licenses.server_id
+                           AND projects.distributor_id = ?1)",
+            params![of.to_string(), by_utc_s],
         )
     }
 
     fn put_other_license(&mut self, license: &OtherLicense) -> Result<(), StoreError> {
         let number = counter(license.license_number);
+        self.mark(license.server);
         self.execute(
             "add a license",
             "INSERT INTO other_licenses (license_number, server_id, dongle_key)
@@ -279,6 +285,23 @@ impl OthersTx for SqlTx<'_> {
                     file.contested.contains(mac)
                 ],
             )?;
+        }
+        if let Some(ends_utc_s) = file.term.ends_utc_s() {
+            self.execute(
+                "add a license's end",
+                "INSERT INTO other_ends (ends_utc_s, license_number) VALUES (?1, ?2)
+                 ON CONFLICT DO NOTHING",
+                params![ends_utc_s, number],
+            )?;
+        }
+        let server = self.one(
+            "find a license's server",
+            "SELECT server_id FROM other_licenses WHERE license_number = ?1",
+            [number],
+            |row| parse(row, "server_id"),
+        )?;
+        if let Some(server) = server {
+            self.mark(server);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::store::{
     Distributor, DistributorId, Project, ProjectId, ProjectsTx, Server, ServerId, StoreError,
 };
 
-fn read_distributor(row: &SqlRow) -> Result<Distributor, StoreError> {
+pub(super) fn read_distributor(row: &SqlRow) -> Result<Distributor, StoreError> {
     Ok(Distributor {
         id: parse(row, "id")?,
         name: get(row, "name")?,
@@ -14,7 +14,7 @@ fn read_distributor(row: &SqlRow) -> Result<Distributor, StoreError> {
     })
 }
 
-fn read_project(row: &SqlRow) -> Result<Project, StoreError> {
+pub(super) fn read_project(row: &SqlRow) -> Result<Project, StoreError> {
     Ok(Project {
         id: parse(row, "id")?,
         distributor: parse(row, "distributor_id")?,
@@ -25,7 +25,7 @@ fn read_project(row: &SqlRow) -> Result<Project, StoreError> {
     })
 }
 
-fn read_server(row: &SqlRow) -> Result<Server, StoreError> {
+pub(super) fn read_server(row: &SqlRow) -> Result<Server, StoreError> {
     Ok(Server {
         id: parse(row, "id")?,
         project: parse(row, "project_id")?,
@@ -82,6 +82,16 @@ impl ProjectsTx for SqlTx<'_> {
                 project.built_in,
                 project.created_utc_s
             ],
+        )?;
+        self.execute(
+            "count the projects",
+            "UPDATE distributors SET projects = projects + 1 WHERE id = ?1",
+            [project.distributor.to_string()],
+        )?;
+        self.execute(
+            "add a project",
+            "UPDATE projects SET modified_utc_s = created_utc_s WHERE id = ?1",
+            [project.id.to_string()],
         )
     }
 
@@ -117,6 +127,12 @@ impl ProjectsTx for SqlTx<'_> {
                 server.description,
                 server.created_utc_s
             ],
+        )?;
+        self.mark(server.id);
+        self.execute(
+            "count the servers",
+            "UPDATE projects SET servers = servers + 1 WHERE id = ?1",
+            [server.project.to_string()],
         )
     }
 
@@ -139,27 +155,43 @@ impl ProjectsTx for SqlTx<'_> {
     }
 
     fn move_server(&mut self, id: ServerId, to: ProjectId) -> Result<(), StoreError> {
+        self.refresh()?;
+        let Some(server) = self.server(id)? else {
+            return Ok(());
+        };
+        let (key, from, to) = (id.to_string(), server.project.to_string(), to.to_string());
         self.insert(
             "move a server",
             "a server of this name",
             "UPDATE servers SET project_id = ?2 WHERE id = ?1",
-            params![id.to_string(), to.to_string()],
-        )
+            params![key, to],
+        )?;
+        let has = self.counts_of(&key)?;
+        let none = (Counts::none(), Counts::none());
+        self.add_to_project(&from, &has, (&none.0, &none.1))?;
+        self.add_to_project(&to, &none, (&has.0, &has.1))?;
+        for (project, more) in [(from, -1_i64), (to, 1)] {
+            self.execute(
+                "count the servers",
+                "UPDATE projects SET servers = servers + ?2 WHERE id = ?1",
+                params![project, more],
+            )?;
+        }
+        Ok(())
     }
 
     fn project_charge(&mut self, id: ProjectId) -> Result<Counts, StoreError> {
+        self.refresh()?;
         let pairs = self.all(
             "add up a project",
-            "SELECT kind, CAST(SUM(count) AS BIGINT) AS count FROM
-                 (SELECT tpm_charges.kind, tpm_charges.count, tpms.server_id
-                  FROM tpm_charges JOIN tpms ON tpms.id = tpm_charges.tpm_id
-                  UNION ALL
-                  SELECT other_charges.kind, other_charges.count, other_licenses.server_id
-                  FROM other_charges JOIN other_licenses USING (license_number)) AS charges
-             JOIN servers ON servers.id = charges.server_id
-             WHERE servers.project_id = ?1 GROUP BY kind",
+            "SELECT kind, charged FROM project_counts WHERE project_id = ?1",
             [id.to_string()],
-            |row| Ok((get::<String>(row, "kind")?, unsigned::<u32>(row, "count")?)),
+            |row| {
+                Ok((
+                    get::<String>(row, "kind")?,
+                    unsigned::<u32>(row, "charged")?,
+                ))
+            },
         )?;
         Ok(pairs.into_iter().collect())
     }

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0003_dongles_and_mac_lists.sql"),
     include_str!("0004_users_by_address.sql"),
     include_str!("0005_people.sql"),
+    include_str!("0006_lists.sql"),
 ];
 
 /// How long a statement waits for another process (a backup, `roots add`).
@@ -73,9 +74,11 @@ impl SqliteStore {
             .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
             .map_err(failed("set its mode"))?;
         migrate(&mut connection)?;
-        Ok(Self {
+        let store = Self {
             connection: Mutex::new(connection),
-        })
+        };
+        sql::write_stale_summaries(|work| store.in_transaction(work))?;
+        Ok(store)
     }
 }
 
@@ -106,12 +109,23 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 
 impl Store for SqliteStore {
     fn run(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Verdict) -> Result<(), StoreError> {
+        self.in_transaction(&mut |tx| Ok(work(tx)))
+    }
+}
+
+impl SqliteStore {
+    fn in_transaction(&self, work: &mut sql::Work<'_>) -> Result<(), StoreError> {
         let mut connection = self.connection.lock().map_err(|_| StoreError::Poisoned)?;
         let tx = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed("begin a transaction"))?;
         let mut tx = SqliteConnection(tx);
-        match work(&mut SqlTx(&mut tx)) {
+        let mut sql = SqlTx::new(&mut tx);
+        let verdict = work(&mut sql)?;
+        if verdict == Verdict::Commit {
+            sql.refresh()?;
+        }
+        match verdict {
             Verdict::Commit => tx.0.commit().map_err(failed("commit")),
             Verdict::RollBack => tx.0.rollback().map_err(failed("roll back")),
         }
@@ -230,8 +244,8 @@ mod tests {
         connection
             .execute_batch(
                 "INSERT INTO distributors (id, name, created_utc_s) VALUES ('d', 'D', 0);
-                 INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, reason, note)
-                 VALUES (0, 'd', 'camera', 5, 'grant', '');
+                 INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, balance, reason, note)
+                 VALUES (0, 'd', 'camera', 5, 5, 'grant', '');
                  INSERT INTO audit (at_utc_ms, action, object, detail) VALUES (0, 'a', 'o', '');",
             )
             .unwrap();

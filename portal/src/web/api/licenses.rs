@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::ProblemSchema;
 use super::accounts::instant;
 use super::body::{Body, Id};
-use crate::desk::{DeskError, Issuance, Order};
+use crate::desk::{DeskError, HandedOut, Issuance, Order};
 use crate::rules::{Ask, Counts, Term};
 use crate::store::{FileId, LicenseFile, ServerId};
 use crate::web::App;
@@ -261,8 +261,8 @@ pub(crate) async fn file(
 }
 
 /// A license file as something to save.
-pub(crate) fn download(file: LicenseFile) -> Response {
-    let disposition = format!("attachment; filename=\"{}\"", file_name(&file));
+pub(crate) fn download(file: HandedOut) -> Response {
+    let disposition = format!("attachment; filename=\"{}.lic\"", file.id);
     let mut response = file.text.into_response();
     let headers = response.headers_mut();
     headers.insert(

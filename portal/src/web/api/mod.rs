@@ -1,10 +1,12 @@
 //! The JSON API, `/api/v1`.
 
 pub(crate) mod accounts;
+pub(crate) mod activation;
 mod body;
 pub(crate) mod hardware;
 pub(crate) mod licenses;
 pub(crate) mod others;
+mod paging;
 pub(crate) mod people;
 pub(crate) mod projects;
 
@@ -73,6 +75,7 @@ impl Modify for Bearer {
         licenses::licenses,
         licenses::issue,
         licenses::file,
+        activation::activate,
         others::permit,
         others::issue_mac,
         others::reissue_mac,

@@ -10,8 +10,10 @@ use utoipa::ToSchema;
 use super::ProblemSchema;
 use super::accounts::instant;
 use super::body::{Body, Id};
-use crate::desk::{ProjectView, ServerView};
+use super::paging::{Listed, PagingQuery};
+use crate::desk::NewServer as Wanted;
 use crate::rules::Counts;
+use crate::store::lists::{ProjectRow, ServerKind, ServerRow};
 use crate::store::{DistributorId, Project, ProjectId, Server, ServerId};
 use crate::web::App;
 use crate::web::problem::ApiProblem;
@@ -28,14 +30,14 @@ pub(crate) struct ProjectBody {
     built_in: bool,
     /// RFC 3339.
     created_at: String,
-    servers: usize,
+    servers: u64,
     /// What its servers' boxes are charged, in sum.
     #[schema(value_type = BTreeMap<String, u32>)]
     charged: Counts,
 }
 
 impl ProjectBody {
-    fn new(project: Project, servers: usize, charged: Counts) -> Self {
+    fn new(project: Project, servers: u64, charged: Counts) -> Self {
         Self {
             id: project.id,
             distributor_id: project.distributor,
@@ -49,20 +51,21 @@ impl ProjectBody {
     }
 }
 
-/// The projects you may see.
+/// The projects you may see, a page at a time: the header Link leads to the next one.
 #[utoipa::path(
-    get, path = "/api/v1/projects",
+    get, path = "/api/v1/projects", params(PagingQuery),
     responses((status = 200, body = Vec<ProjectBody>), (status = 401, body = ProblemSchema))
 )]
 pub(crate) async fn projects(
     State(app): State<App>,
     Extension(signed_in): Extension<SignedIn>,
-) -> Result<Json<Vec<ProjectBody>>, ApiProblem> {
-    let views = app
-        .desk(move |desk| desk.projects(&signed_in.actor))
+    query: PagingQuery,
+) -> Result<Response, ApiProblem> {
+    let page = app
+        .desk(move |desk| desk.projects(&signed_in.actor, false, &query.into()))
         .await?;
-    let body = |view: ProjectView| ProjectBody::new(view.project, view.servers, view.charged);
-    Ok(Json(views.into_iter().map(body).collect()))
+    let body = |row: ProjectRow| ProjectBody::new(row.project, row.servers, row.charged);
+    Ok(Listed::new("/api/v1/projects", page, body).into_response())
 }
 
 /// A project to be made.
@@ -107,6 +110,10 @@ pub(crate) struct ServerBody {
     description: String,
     /// RFC 3339.
     created_at: String,
+    /// When its newest license was made, or it was added; RFC 3339.
+    modified_at: String,
+    /// What it is licensed by.
+    kind: ServerKind,
     /// The box's serial number, once it has a license.
     serial: Option<String>,
     /// What its newest license gives.
@@ -120,26 +127,30 @@ pub(crate) struct ServerBody {
     waiting_for_return: Counts,
 }
 
-impl From<ServerView> for ServerBody {
-    fn from(view: ServerView) -> Self {
+impl From<ServerRow> for ServerBody {
+    fn from(row: ServerRow) -> Self {
         Self {
-            licensed: view.licensed,
-            charged: view.charged,
-            waiting_for_return: view.waiting_for_return,
-            serial: view.serial,
-            ..Self::from(view.server)
+            licensed: row.summary.licensed,
+            charged: row.summary.charged,
+            waiting_for_return: row.summary.waiting,
+            serial: row.summary.serial,
+            kind: row.summary.binding.unwrap_or(row.intended),
+            modified_at: instant(row.modified_utc_s),
+            ..Self::new(row.server, row.intended)
         }
     }
 }
 
-impl From<Server> for ServerBody {
-    fn from(server: Server) -> Self {
+impl ServerBody {
+    fn new(server: Server, kind: ServerKind) -> Self {
         Self {
             id: server.id,
             project_id: server.project,
             name: server.name,
             description: server.description,
             created_at: instant(server.created_utc_s),
+            modified_at: instant(server.created_utc_s),
+            kind,
             serial: None,
             licensed: Counts::none(),
             charged: Counts::none(),
@@ -148,20 +159,23 @@ impl From<Server> for ServerBody {
     }
 }
 
-/// A project's servers.
+/// A project's servers, a page at a time: the header Link leads to the next one.
 #[utoipa::path(
-    get, path = "/api/v1/projects/{id}/servers", params(("id" = String, Path)),
+    get, path = "/api/v1/projects/{id}/servers", params(("id" = String, Path), PagingQuery),
     responses((status = 200, body = Vec<ServerBody>), (status = 404, body = ProblemSchema))
 )]
 pub(crate) async fn servers(
     State(app): State<App>,
     Extension(signed_in): Extension<SignedIn>,
     Id(id): Id<ProjectId>,
-) -> Result<Json<Vec<ServerBody>>, ApiProblem> {
-    let views = app
-        .desk(move |desk| desk.servers(&signed_in.actor, id))
+    query: PagingQuery,
+) -> Result<Response, ApiProblem> {
+    let find = query.find.clone().unwrap_or_default();
+    let (_, page) = app
+        .desk(move |desk| desk.servers(&signed_in.actor, id, &find, &query.into()))
         .await?;
-    Ok(Json(views.into_iter().map(ServerBody::from).collect()))
+    let path = format!("/api/v1/projects/{id}/servers");
+    Ok(Listed::new(&path, page, ServerBody::from).into_response())
 }
 
 /// A server to be made.
@@ -170,6 +184,9 @@ pub(crate) struct NewServer {
     name: String,
     #[serde(default)]
     description: String,
+    /// What it is to be licensed by; `software` when left out.
+    #[serde(default)]
+    kind: ServerKind,
 }
 
 /// Adds a server to a project.
@@ -187,10 +204,19 @@ pub(crate) async fn add_server(
     Id(id): Id<ProjectId>,
     Body(new): Body<NewServer>,
 ) -> Result<Response, ApiProblem> {
+    let new_kind = new.kind;
     let server = app
-        .desk(move |desk| desk.add_server(&signed_in.actor, id, &new.name, &new.description))
+        .desk(move |desk| {
+            let wanted = Wanted {
+                name: &new.name,
+                description: &new.description,
+                kind: new.kind,
+            };
+            desk.add_server(&signed_in.actor, id, &wanted)
+        })
         .await?;
-    Ok((StatusCode::CREATED, Json(ServerBody::from(server))).into_response())
+    let body = ServerBody::new(server, new_kind);
+    Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
 /// One server.

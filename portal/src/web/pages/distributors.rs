@@ -1,20 +1,23 @@
 //! Distributors and their channels: for vendor staff.
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use sealgate_license::entitlements::kind;
 use sealgate_pages::{
-    Button, Cell, Field, FieldKind, Form, Icon, Table, Tone, code_text, empty_state, field, form,
-    html, notice, panel, table,
+    Button, Cell, Choice, Field, FieldKind, Form, Icon, Markup, Table, Tone, choices, code_text,
+    empty_state, field, form, html, notice, panel, table,
 };
 use sealgate_words::Problem;
 
-use super::{DISTRIBUTORS, Frame, counts_words, date_words, home, parse_count, problem_page};
-use crate::desk::{DeskError, MAC_LABEL};
+use super::{
+    DISTRIBUTORS, Frame, ListQuery, home, kinds_in, pager, parse_count, problem_page, used_words,
+};
+use crate::desk::{DeskError, DistributorSettings, MAC_LABEL, kind_label};
 use crate::rules::Counts;
 use crate::rules::mac::MAC_KIND;
 use crate::store::DistributorId;
+use crate::store::lists::{DistributorFacts, DistributorRow};
 use crate::web::App;
 use crate::web::posted::Posted;
 use crate::web::problem::describe;
@@ -24,21 +27,24 @@ use crate::web::session::SignedIn;
 pub(crate) async fn show(
     State(app): State<App>,
     Extension(signed_in): Extension<SignedIn>,
+    Query(query): Query<ListQuery>,
 ) -> Response {
-    page(&app, &signed_in, None, None).await
+    page(&app, &signed_in, &query, None, None).await
 }
 
 async fn page(
     app: &App,
     signed_in: &SignedIn,
+    query: &ListQuery,
     problem: Option<&Problem>,
     link_token: Option<&str>,
 ) -> Response {
     let actor = signed_in.actor.clone();
+    let paging = query.paging();
     let read = app
-        .desk(move |desk| Ok((desk.distributors(&actor)?, desk.projects(&actor)?)))
+        .desk(move |desk| desk.distributors_page(&actor, &paging))
         .await;
-    let (distributors, projects) = match read {
+    let distributors = match read {
         Ok(read) => read,
         Err(error) => return problem_page(Some(signed_in), &error),
     };
@@ -48,40 +54,13 @@ async fn page(
         current: DISTRIBUTORS.href,
         narrow: false,
     };
-    let list = if distributors.is_empty() {
-        empty_state(
-            Icon::Person,
-            "There are no distributors yet",
-            html! { p { "Add the first one below." } },
-        )
-    } else {
-        table(&Table {
-            caption: "Distributors",
-            columns: &["Name", "Projects", "Used", "Added"],
-            rows: distributors
-                .iter()
-                .map(|distributor| {
-                    let own = projects
-                        .iter()
-                        .filter(|view| view.distributor.id == distributor.id);
-                    let used =
-                        (own.clone()).fold(Counts::none(), |sum, view| sum.plus(&view.charged));
-                    vec![
-                        Cell(html! {
-                            a href={ "/distributors/" (distributor.id) } { (distributor.name) }
-                        }),
-                        Cell(html! { span class="figures" { (own.count()) } }),
-                        Cell(counts_words(&used)),
-                        Cell(html! { (date_words(distributor.created_utc_s)) }),
-                    ]
-                })
-                .collect(),
-        })
-    };
     let list = html! {
-        (list)
+        (distributor_table(&distributors.rows))
+        (pager("/distributors", query, &distributors))
         p class="muted" {
-            (distributors.len()) @if distributors.len() == 1 { " distributor" } @else { " distributors" }
+            (distributors.rows.len())
+            @if distributors.rows.len() == 1 { " distributor" } @else { " distributors" }
+            @if query.after.is_some() || distributors.next.is_some() { " on this page" }
         }
     };
     let add = form(
@@ -118,6 +97,59 @@ async fn page(
     frame.render(problem, None, body)
 }
 
+fn distributor_table(rows: &[DistributorRow]) -> Markup {
+    if rows.is_empty() {
+        return empty_state(
+            Icon::Person,
+            "There are no distributors yet",
+            html! { p { "Add the first one below." } },
+        );
+    }
+    let kinds = kinds_in(rows.iter().map(|row| &row.used));
+    let used: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("{} used", kind_label(kind)))
+        .collect();
+    let mut columns = vec![
+        "Name",
+        "E-mail address",
+        "Description",
+        "Country",
+        "Projects",
+    ];
+    columns.extend(used.iter().map(String::as_str));
+    columns.push("More");
+    let or_dash = |text: &str| html! { @if text.is_empty() { "–" } @else { (text) } };
+    let row = |row: &DistributorRow| {
+        let distributor = &row.distributor;
+        let mut cells = vec![
+            Cell(html! { a href={ "/distributors/" (distributor.id) } { (distributor.name) } }),
+            Cell(or_dash(&row.facts.email)),
+            Cell(or_dash(&row.facts.description)),
+            Cell(or_dash(&row.facts.country)),
+            Cell(html! { span class="figures" { (row.projects) } }),
+        ];
+        for kind in &kinds {
+            cells.push(Cell(used_words(&row.used, &row.waiting, kind)));
+        }
+        cells.push(Cell(html! {
+            a href={ "/distributors/" (distributor.id) "/history" } {
+                "History" span class="unseen" { " of " (distributor.name) }
+            }
+            " · "
+            a href={ "/distributors/" (distributor.id) } {
+                "Settings" span class="unseen" { " of " (distributor.name) }
+            }
+        }));
+        cells
+    };
+    table(&Table {
+        caption: "Distributors",
+        columns: &columns,
+        rows: rows.iter().map(row).collect(),
+    })
+}
+
 /// `POST /distributors`.
 pub(crate) async fn add(
     State(app): State<App>,
@@ -129,13 +161,14 @@ pub(crate) async fn add(
         posted.text("name").to_owned(),
         posted.text("email").to_owned(),
     );
+    let first = ListQuery::default();
     let added = app
         .desk(move |desk| desk.add_distributor(&actor, &name, &email, None))
         .await;
     match added {
         // No redirect: the link is shown in this answer only.
-        Ok((_, link_token)) => page(&app, &signed_in, None, link_token.as_deref()).await,
-        Err(error) => page(&app, &signed_in, Some(&describe(&error)), None).await,
+        Ok((_, link_token)) => page(&app, &signed_in, &first, None, link_token.as_deref()).await,
+        Err(error) => page(&app, &signed_in, &first, Some(&describe(&error)), None).await,
     }
 }
 
@@ -151,7 +184,7 @@ pub(crate) async fn one(
     Extension(signed_in): Extension<SignedIn>,
     Path(id): Path<String>,
 ) -> Response {
-    one_page(&app, &signed_in, &id, None).await
+    one_page(&app, &signed_in, &id, None, None).await
 }
 
 async fn one_page(
@@ -159,27 +192,22 @@ async fn one_page(
     signed_in: &SignedIn,
     id: &str,
     problem: Option<&Problem>,
+    typed: Option<&DistributorFacts>,
 ) -> Response {
     let actor = signed_in.actor.clone();
     let wanted = distributor_id(id);
     let read = app
         .desk(move |desk| {
             let id = wanted?;
-            let balances = desk.balances(&actor, id)?;
-            let distributor = desk
-                .distributors(&actor)?
-                .into_iter()
-                .find(|distributor| distributor.id == id)
-                .ok_or(DeskError::NotFound {
-                    what: "distributor",
-                })?;
-            Ok((distributor, balances))
+            Ok((desk.distributor(&actor, id)?, desk.balances(&actor, id)?))
         })
         .await;
-    let (distributor, balances) = match read {
+    let (row, balances) = match read {
         Ok(read) => read,
         Err(error) => return problem_page(Some(signed_in), &error),
     };
+    let distributor = &row.distributor;
+    let facts = typed.unwrap_or(&row.facts);
     let frame = Frame {
         signed_in: Some(signed_in),
         title: &distributor.name,
@@ -215,9 +243,51 @@ async fn one_page(
             }, &[]))
         },
     );
+    let settings = form(
+        &Form {
+            action: &format!("/distributors/{}", distributor.id),
+            csrf: &signed_in.csrf,
+            file: false,
+            download: false,
+            button: Button::primary("Save settings"),
+        },
+        html! {
+            input type="hidden" name="version" value=(row.version);
+            (field(&Field {
+                name: "email",
+                label: "E-mail address",
+                value: &facts.email,
+                required: false,
+                ..Field::default()
+            }, &[]))
+            (field(&Field {
+                name: "description",
+                label: "Description",
+                value: &facts.description,
+                required: false,
+                ..Field::default()
+            }, &[]))
+            (field(&Field {
+                name: "country",
+                label: "Country",
+                value: &facts.country,
+                required: false,
+                ..Field::default()
+            }, &[]))
+            (choices("Permissions", &[Choice {
+                value: "may_list_macs",
+                label: "Can use MAC licenses",
+                hint: Some("For recorders on virtual machines: such a license can be copied."),
+                chosen: row.may_list_macs,
+            }]))
+        },
+    );
     let body = html! {
         (home::balance_panel(distributor.id, &balances))
         (panel("Add channels", None, html! {}, grant))
+        (panel("Settings", None, html! {
+            a href={ "/distributors/" (distributor.id) "/history" } { "History" }
+        }, settings))
     };
     let lead = html! { a href="/distributors" { "Distributors" } " / " (distributor.name) };
     frame.render(problem, Some(lead), body)
@@ -252,6 +322,41 @@ pub(crate) async fn grant(
         .await;
     match granted {
         Ok(_) => Redirect::to(&format!("/distributors/{id}")).into_response(),
-        Err(error) => one_page(&app, &signed_in, &id, Some(&describe(&error))).await,
+        Err(error) => one_page(&app, &signed_in, &id, Some(&describe(&error)), None).await,
+    }
+}
+
+/// `POST /distributors/{id}`: its settings.
+pub(crate) async fn change(
+    State(app): State<App>,
+    Extension(signed_in): Extension<SignedIn>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Response {
+    let actor = posted.actor(&signed_in);
+    let wanted = distributor_id(&id);
+    let facts = DistributorFacts {
+        email: posted.text("email").to_owned(),
+        description: posted.text("description").to_owned(),
+        country: posted.text("country").to_owned(),
+    };
+    let may_list_macs = posted.text("may_list_macs") == "on";
+    let version = posted.text("version").parse().unwrap_or_default();
+    let typed = facts.clone();
+    let changed = app
+        .desk(move |desk| {
+            let settings = DistributorSettings {
+                facts,
+                may_list_macs,
+            };
+            desk.change_distributor(&actor, wanted?, &settings, version)
+        })
+        .await;
+    match changed {
+        Ok(()) => Redirect::to(&format!("/distributors/{id}")).into_response(),
+        Err(error) => {
+            let problem = describe(&error);
+            one_page(&app, &signed_in, &id, Some(&problem), Some(&typed)).await
+        }
     }
 }

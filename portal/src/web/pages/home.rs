@@ -1,50 +1,77 @@
-//! Projects, and a project's servers.
+//! Home: what waits for somebody, the channels, the projects.
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use sealgate_pages::{
     Button, Cell, Field, FieldKind, Form, Icon, Markup, Table, Tone, empty_state, field, form,
-    html, icon, notice, panel, pill, table,
+    html, notice, panel, table,
 };
 use sealgate_words::Problem;
-use serde::Deserialize;
 
-use super::{Frame, PROJECTS, counts_words, date_words, problem_page};
-use crate::desk::{DeskError, ProjectView, ServerView, kind_label};
-use crate::store::{Balance, DistributorId, Project, ProjectId};
+use super::{
+    Frame, ListQuery, PROJECTS, counts_words, day_words, kinds_in, pager, problem_page, used_words,
+};
+use crate::desk::{DeskError, Page, Right, date_words, kind_label};
+use crate::rules::Counts;
+use crate::store::lists::{ProjectRow, WaitingReturn};
+use crate::store::work::HardwareReport;
+use crate::store::{Balance, DistributorId};
 use crate::web::App;
 use crate::web::posted::Posted;
 use crate::web::problem::describe;
 use crate::web::session::SignedIn;
 
-/// `GET /`: the projects.
+/// `GET /`.
 pub(crate) async fn show(
     State(app): State<App>,
     Extension(signed_in): Extension<SignedIn>,
+    Query(query): Query<ListQuery>,
 ) -> Response {
-    projects_page(&app, &signed_in, None).await
+    home_page(&app, &signed_in, &query, None, ("", "")).await
 }
 
-async fn projects_page(app: &App, signed_in: &SignedIn, problem: Option<&Problem>) -> Response {
+/// `typed`: name and description, before something went wrong.
+async fn home_page(
+    app: &App,
+    signed_in: &SignedIn,
+    query: &ListQuery,
+    problem: Option<&Problem>,
+    typed: (&str, &str),
+) -> Response {
     let actor = signed_in.actor.clone();
+    let (paging, archived) = (query.paging(), query.archived);
     let read = app
         .desk(move |desk| {
             let balances = match actor.distributor {
                 Some(distributor) => desk.balances(&actor, distributor)?,
                 None => Vec::new(),
             };
-            Ok((desk.projects(&actor)?, desk.distributors(&actor)?, balances))
+            Ok((
+                desk.projects(&actor, archived, &paging)?,
+                desk.distributors(&actor)?,
+                balances,
+                desk.waiting_returns(&actor)?,
+                if actor.role.may(Right::Support) {
+                    desk.open_reports(&actor)?
+                } else {
+                    Vec::new()
+                },
+            ))
         })
         .await;
-    let (views, distributors, balances) = match read {
+    let (page, distributors, balances, returns, reports) = match read {
         Ok(read) => read,
         Err(error) => return problem_page(Some(signed_in), &error),
     };
     let is_staff = signed_in.actor.role.is_staff();
     let frame = Frame {
         signed_in: Some(signed_in),
-        title: "Projects",
+        title: if query.archived {
+            "Archived projects"
+        } else {
+            "Projects"
+        },
         current: PROJECTS.href,
         narrow: false,
     };
@@ -57,6 +84,7 @@ async fn projects_page(app: &App, signed_in: &SignedIn, problem: Option<&Problem
             button: Button::primary("Create project").with(Icon::Plus),
         },
         html! {
+            (super::request_key())
             @if is_staff {
                 div class="field" {
                     label for="distributor" { "Distributor" }
@@ -67,20 +95,171 @@ async fn projects_page(app: &App, signed_in: &SignedIn, problem: Option<&Problem
                     }
                 }
             }
-            (name_and_description())
+            (name_and_description(typed))
         },
     );
     let body = html! {
-        @if let Some(distributor) = signed_in.actor.distributor {
-            (balance_panel(distributor, &balances))
+        @if query.after.is_none() && !query.archived {
+            (report_queue(signed_in, &reports))
+            (work_queue(&returns, is_staff))
+            @if let Some(distributor) = signed_in.actor.distributor {
+                (balance_panel(distributor, &balances))
+            }
         }
-        (project_table(&views, is_staff))
-        @if !is_staff || !distributors.is_empty() {
+        (project_table(&page, is_staff, query))
+        (pager("/", query, &page))
+        p {
+            @if query.archived { a href="/" { "Projects in use" } }
+            @else { a href="/?archived=true" { "Archived projects" } }
+        }
+        @if !query.archived && (!is_staff || !distributors.is_empty()) {
             (panel("New project", None, html! {}, add))
         }
     };
     let welcome = html! { "Welcome, " (signed_in.name) "." };
     frame.render(problem, Some(welcome), body)
+}
+
+/// How long ago, in whole days.
+pub(super) fn days_since(utc_s: i64) -> String {
+    let days = (jiff::Timestamp::now().as_second() - utc_s).max(0) / 86_400;
+    match days {
+        0 => "today".to_owned(),
+        1 => "for 1 day".to_owned(),
+        days => format!("for {days} days"),
+    }
+}
+
+/// Hardware that was reported, for the vendor to decide.
+fn report_queue(signed_in: &SignedIn, reports: &[HardwareReport]) -> Markup {
+    if reports.is_empty() {
+        return html! {};
+    }
+    let decide = |report: &HardwareReport| {
+        form(
+            &Form {
+                action: &format!("/reports/{}", report.id),
+                csrf: &signed_in.csrf,
+                file: false,
+                download: false,
+                button: Button::secondary("Decide"),
+            },
+            html! {
+                div class="field" {
+                    label for={ "decision-" (report.id) } {
+                        "Decision" span class="unseen" { " about " (report.name) }
+                    }
+                    select id={ "decision-" (report.id) } name="decision" {
+                        option value="decline" { "Decline" }
+                        option value="approve" { "Write the hardware off" }
+                    }
+                }
+                div class="field" {
+                    label for={ "answer-" (report.id) } { "Answer" }
+                    input id={ "answer-" (report.id) } name="answer" type="text" required;
+                }
+            },
+        )
+    };
+    let row = |report: &HardwareReport| {
+        vec![
+            Cell(html! { a href={ "/servers/" (report.server) } { (report.name) } }),
+            Cell(html! {
+                @if let Some(serial) = &report.serial { (serial) } @else { "–" }
+            }),
+            Cell(html! { (report.distributor) ", " (report.by) }),
+            Cell(html! { (report.note) }),
+            Cell(html! {
+                (days_since(report.at_utc_s))
+                span class="muted" { ", since " (date_words(report.at_utc_s)) }
+            }),
+            Cell(decide(report)),
+        ]
+    };
+    panel(
+        "Reported hardware",
+        None,
+        html! {},
+        table(&Table {
+            caption: "Hardware that was reported as failed or lost, oldest first",
+            columns: &[
+                "Server",
+                "Serial number",
+                "Reported by",
+                "What happened",
+                "Waiting",
+                "Decide",
+            ],
+            rows: reports.iter().map(row).collect(),
+        }),
+    )
+}
+
+/// `POST /reports/{id}`.
+pub(crate) async fn decide(
+    State(app): State<App>,
+    Extension(signed_in): Extension<SignedIn>,
+    Path(id): Path<String>,
+    posted: Posted,
+) -> Response {
+    let actor = posted.actor(&signed_in);
+    let approve = posted.text("decision") == "approve";
+    let answer = posted.text("answer").to_owned();
+    let decided = app
+        .desk(move |desk| {
+            let missing = DeskError::NotFound { what: "report" };
+            let id = id.parse().map_err(|_| missing)?;
+            desk.decide_report(&actor, id, approve, &answer)
+        })
+        .await;
+    match decided {
+        Ok(_) => Redirect::to("/").into_response(),
+        Err(error) => {
+            let query = ListQuery::default();
+            home_page(&app, &signed_in, &query, Some(&describe(&error)), ("", "")).await
+        }
+    }
+}
+
+/// What waits for somebody to act.
+fn work_queue(returns: &[WaitingReturn], is_staff: bool) -> Markup {
+    if returns.is_empty() {
+        return html! {};
+    }
+    let mut columns = vec!["Server", "Project", "Return", "Waiting", "To do"];
+    if is_staff {
+        columns.push("Distributor");
+    }
+    let row = |waiting: &WaitingReturn| {
+        let mut row = vec![
+            Cell(html! { a href={ "/servers/" (waiting.server) } { (waiting.name) } }),
+            Cell(html! { (waiting.project) }),
+            Cell(counts_words(&waiting.waiting)),
+            Cell(html! {
+                (days_since(waiting.since_utc_s))
+                span class="muted" { ", since " (date_words(waiting.since_utc_s)) }
+            }),
+            Cell(html! {
+                a href={ "/servers/" (waiting.server) "/return" } {
+                    "Confirm" span class="unseen" { " the return of " (waiting.name) }
+                }
+            }),
+        ];
+        if is_staff {
+            row.push(Cell(html! { (waiting.distributor) }));
+        }
+        row
+    };
+    panel(
+        "Returns to confirm",
+        None,
+        html! {},
+        table(&Table {
+            caption: "Returns that wait for the recorder's proof, oldest first",
+            columns: &columns,
+            rows: returns.iter().map(row).collect(),
+        }),
+    )
 }
 
 /// What the distributor has, as 'available / total'.
@@ -113,48 +292,80 @@ pub(super) fn balance_panel(distributor: DistributorId, balances: &[Balance]) ->
     )
 }
 
-fn project_table(views: &[ProjectView], is_staff: bool) -> Markup {
-    if views.is_empty() {
-        return empty_state(
-            Icon::List,
-            "There are no projects yet",
-            html! { p { "Add a distributor first: each has a project from the start." } },
-        );
+fn project_table(page: &Page<ProjectRow>, is_staff: bool, query: &ListQuery) -> Markup {
+    if page.rows.is_empty() {
+        return if query.archived || query.after.is_some() {
+            empty_state(
+                Icon::List,
+                "No project is here",
+                html! {
+                    p { "An archived project keeps its servers and their licenses." }
+                },
+            )
+        } else {
+            empty_state(
+                Icon::List,
+                "There are no projects yet",
+                html! {
+                    p { "Add a distributor first: each has a project from the start." }
+                },
+            )
+        };
     }
-    let mut columns = vec!["Name", "Description", "Servers", "Used"];
+    let kinds = kinds_in(page.rows.iter().map(|row| &row.charged));
+    let used: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("{} used", kind_label(kind)))
+        .collect();
+    let mut columns = vec!["Name", "Description", "Servers"];
+    columns.extend(used.iter().map(String::as_str));
+    columns.extend(["Last modified", "More"]);
     if is_staff {
         columns.push("Distributor");
     }
+    let row = |row: &ProjectRow| {
+        let project = &row.project;
+        let mut cells = vec![
+            Cell(html! { a href={ "/projects/" (project.id) } { (project.name) } }),
+            Cell(
+                html! { @if project.description.is_empty() { "–" } @else { (project.description) } },
+            ),
+            Cell(html! { span class="figures" { (row.servers) } }),
+        ];
+        for kind in &kinds {
+            cells.push(Cell(used_words(&row.charged, &row.waiting, kind)));
+        }
+        cells.push(Cell(html! { (day_words(row.modified_utc_s)) }));
+        cells.push(Cell(html! {
+            a href={ "/projects/" (project.id) "/history" } {
+                "History" span class="unseen" { " of " (project.name) }
+            }
+            " · "
+            a href={ "/projects/" (project.id) "/info" } {
+                "Info" span class="unseen" { " about " (project.name) }
+            }
+        }));
+        if is_staff {
+            cells.push(Cell(html! { (row.distributor) }));
+        }
+        cells
+    };
     table(&Table {
         caption: "Projects",
         columns: &columns,
-        rows: views
-            .iter()
-            .map(|view| {
-                let project = &view.project;
-                let mut row = vec![
-                    Cell(html! { a href={ "/projects/" (project.id) } { (project.name) } }),
-                    Cell(html! { (project.description) }),
-                    Cell(html! { span class="figures" { (view.servers) } }),
-                    Cell(counts_words(&view.charged)),
-                ];
-                if is_staff {
-                    row.push(Cell(html! { (view.distributor.name) }));
-                }
-                row
-            })
-            .collect(),
+        rows: page.rows.iter().map(row).collect(),
     })
 }
 
-pub(super) fn name_and_description() -> Markup {
+pub(super) fn name_and_description((name, description): (&str, &str)) -> Markup {
     html! {
-        (field(&Field { name: "name", label: "Name", ..Field::default() }, &[]))
+        (field(&Field { name: "name", label: "Name", value: name, ..Field::default() }, &[]))
         (field(&Field {
             name: "description",
             label: "Description",
             kind: FieldKind::Text,
             required: false,
+            value: description,
             ..Field::default()
         }, &[]))
     }
@@ -166,7 +377,7 @@ pub(crate) async fn add_project(
     Extension(signed_in): Extension<SignedIn>,
     posted: Posted,
 ) -> Response {
-    let actor = signed_in.actor.clone();
+    let actor = posted.actor(&signed_in);
     let distributor = posted.text("distributor").parse::<DistributorId>().ok();
     let (name, description) = (
         posted.text("name").to_owned(),
@@ -177,178 +388,18 @@ pub(crate) async fn add_project(
         .await;
     match made {
         Ok(project) => Redirect::to(&format!("/projects/{}", project.id)).into_response(),
-        Err(error) => projects_page(&app, &signed_in, Some(&describe(&error))).await,
+        Err(error) => {
+            let typed = (posted.text("name"), posted.text("description"));
+            let query = ListQuery::default();
+            home_page(&app, &signed_in, &query, Some(&describe(&error)), typed).await
+        }
     }
 }
 
-/// What to look for in a list.
-#[derive(Deserialize)]
-pub(crate) struct Find {
-    #[serde(default)]
-    find: String,
-}
-
-/// Does the server have this in its name, or its box in its serial number?
-fn matches(view: &ServerView, find: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(&find.to_lowercase());
-    has(&view.server.name) || view.serial.as_deref().is_some_and(has)
-}
-
-fn find_form(project: &Project, find: &str) -> Markup {
+/// What is charged, per kind: what is waiting for a return is not used any more.
+pub(super) fn totals(charged: &Counts, waiting: &Counts) -> Markup {
     html! {
-        form class="form" action={ "/projects/" (project.id) } method="get" role="search" {
-            div class="field" {
-                label for="find" { "Search by name or serial number" }
-                input id="find" type="search" name="find" value=(find);
-            }
-            div class="actions" {
-                button type="submit" class="button secondary" { (icon(Icon::Search)) "Search" }
-            }
-        }
-    }
-}
-
-/// `GET /projects/{id}`: a project's servers.
-pub(crate) async fn project(
-    State(app): State<App>,
-    Extension(signed_in): Extension<SignedIn>,
-    Path(id): Path<String>,
-    Query(Find { find }): Query<Find>,
-) -> Response {
-    servers_page(&app, &signed_in, &id, find.trim(), None).await
-}
-
-pub(super) fn project_id(text: &str) -> Result<ProjectId, DeskError> {
-    text.parse()
-        .map_err(|_| DeskError::NotFound { what: "project" })
-}
-
-async fn servers_page(
-    app: &App,
-    signed_in: &SignedIn,
-    id: &str,
-    find: &str,
-    problem: Option<&Problem>,
-) -> Response {
-    let actor = signed_in.actor.clone();
-    let id = project_id(id);
-    let read = app
-        .desk(move |desk| {
-            let id = id?;
-            Ok((desk.project(&actor, id)?, desk.servers(&actor, id)?))
-        })
-        .await;
-    let (project, mut views) = match read {
-        Ok(read) => read,
-        Err(error) => return problem_page(Some(signed_in), &error),
-    };
-    let frame = Frame {
-        signed_in: Some(signed_in),
-        title: &project.name,
-        current: PROJECTS.href,
-        narrow: false,
-    };
-    let all = views.len();
-    views.retain(|view| matches(view, find));
-    let body = html! {
-        @if all > 0 { (find_form(&project, find)) }
-        @if all > 0 && views.is_empty() {
-            (empty_state(Icon::Search, "No server matches", html! {
-                p { a href={ "/projects/" (project.id) } { "Show all " (all) } }
-            }))
-        } @else {
-            (server_table(&views))
-        }
-        (panel("New server", None, html! {}, add_server_form(signed_in, &project)))
-    };
-    let lead = html! {
-        a href="/" { "Projects" } " / " (project.name)
-        @if !project.description.is_empty() { " · " (project.description) }
-    };
-    frame.render(problem, Some(lead), body)
-}
-
-fn add_server_form(signed_in: &SignedIn, project: &Project) -> Markup {
-    form(
-        &Form {
-            action: &format!("/projects/{}/servers", project.id),
-            csrf: &signed_in.csrf,
-            file: false,
-            download: false,
-            button: Button::primary("Create server").with(Icon::Plus),
-        },
-        name_and_description(),
-    )
-}
-
-fn server_table(views: &[ServerView]) -> Markup {
-    if views.is_empty() {
-        return empty_state(
-            Icon::Server,
-            "This project has no servers yet",
-            html! { p { "Add one for each recorder of the installation, then upload its request file." } },
-        );
-    }
-    table(&Table {
-        caption: "Servers",
-        columns: &[
-            "Name",
-            "Serial number",
-            "Licensed",
-            "Charged",
-            "State",
-            "Added",
-        ],
-        rows: views
-            .iter()
-            .map(|view| {
-                vec![
-                    Cell(html! { a href={ "/servers/" (view.server.id) } { (view.server.name) } }),
-                    Cell(html! { (view.serial.as_deref().unwrap_or("–")) }),
-                    Cell(html! {
-                        (counts_words(&view.licensed))
-                        @if !view.waiting_for_return.is_empty() {
-                            " (Return: " (counts_words(&view.waiting_for_return)) ")"
-                        }
-                    }),
-                    Cell(counts_words(&view.charged)),
-                    Cell(state_pill(view)),
-                    Cell(html! { (date_words(view.server.created_utc_s)) }),
-                ]
-            })
-            .collect(),
-    })
-}
-
-/// A server's state in one word.
-pub(super) fn state_pill(view: &ServerView) -> Markup {
-    if view.serial.is_none() && view.charged.is_empty() {
-        pill(Tone::Idle, "No license yet")
-    } else if view.waiting_for_return.is_empty() {
-        pill(Tone::Ok, "Licensed")
-    } else {
-        pill(Tone::Warn, "Waiting Confirm")
-    }
-}
-
-/// `POST /projects/{id}/servers`.
-pub(crate) async fn add_server(
-    State(app): State<App>,
-    Extension(signed_in): Extension<SignedIn>,
-    Path(id): Path<String>,
-    posted: Posted,
-) -> Response {
-    let actor = signed_in.actor.clone();
-    let project = project_id(&id);
-    let (name, description) = (
-        posted.text("name").to_owned(),
-        posted.text("description").to_owned(),
-    );
-    let made = app
-        .desk(move |desk| desk.add_server(&actor, project?, &name, &description))
-        .await;
-    match made {
-        Ok(server) => Redirect::to(&format!("/servers/{}", server.id)).into_response(),
-        Err(error) => servers_page(&app, &signed_in, &id, "", Some(&describe(&error))).await,
+        (counts_words(charged))
+        @if !waiting.is_empty() { " (Return: " (counts_words(waiting)) ")" }
     }
 }

@@ -5,22 +5,25 @@ pub(crate) mod audit;
 pub(crate) mod books;
 pub(crate) mod distributors;
 pub(crate) mod home;
+pub(crate) mod projects;
+pub(crate) mod returns;
 pub(crate) mod server;
 pub(crate) mod sign_in;
+pub(crate) mod update;
 pub(crate) mod users;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use sealgate_license::entitlements::kind;
 use sealgate_pages::{
     Account, FieldError, Icon, Layout, Markup, NavItem, Tone, error_page, html, problem_panel,
 };
 use sealgate_words::Problem;
+use serde::Deserialize;
 
 use super::problem::{describe, status};
-use super::session::SignedIn;
-use crate::desk::{DeskError, kind_label};
+use super::session::{SignedIn, url_encode};
+use crate::desk::{DeskError, Page, Paging, date_words, kind_label};
 use crate::rules::Counts;
 use crate::store::Role;
 
@@ -120,6 +123,83 @@ pub(crate) fn problem_page(signed_in: Option<&SignedIn>, error: &DeskError) -> R
     (status(&problem.code), page).into_response()
 }
 
+/// Which page of a list, and what to look for in it.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct ListQuery {
+    after: Option<String>,
+    #[serde(default)]
+    find: String,
+    /// Show what was put out of the way.
+    #[serde(default)]
+    archived: bool,
+}
+
+impl ListQuery {
+    fn paging(&self) -> Paging {
+        Paging {
+            after: self.after.clone().filter(|after| !after.is_empty()),
+            limit: None,
+        }
+    }
+
+    /// The query of this list, without a place in it.
+    fn plain(&self) -> String {
+        let mut query = String::new();
+        if !self.find.is_empty() {
+            query = format!("find={}&", url_encode(&self.find));
+        }
+        if self.archived {
+            query += "archived=true&";
+        }
+        query
+    }
+}
+
+/// Names the request that a form makes: sent twice, it does its work once.
+fn request_key() -> Markup {
+    html! { input type="hidden" name="key" value=(hex::encode(rand::random::<[u8; 16]>())); }
+}
+
+/// Below a list: to its beginning, and to the next page.
+fn pager<T>(path: &str, query: &ListQuery, page: &Page<T>) -> Markup {
+    let plain = query.plain();
+    html! {
+        @if query.after.is_some() || page.next.is_some() {
+            nav class="actions" aria-label="Pages" {
+                @if query.after.is_some() {
+                    a class="button secondary" href={ (path) "?" (plain) } { "First page" }
+                }
+                @if let Some(next) = &page.next {
+                    a class="button secondary" rel="next"
+                        href={ (path) "?" (plain) "after=" (url_encode(next)) } {
+                        "Next page"
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// 'used', and what of it waits for a proof: `32 (Return: 32)`.
+fn used_words(used: &Counts, waiting: &Counts, kind: &str) -> Markup {
+    html! {
+        span class="figures" { (used.get(kind).saturating_sub(waiting.get(kind))) }
+        @if waiting.get(kind) > 0 { " (Return: " (waiting.get(kind)) ")" }
+    }
+}
+
+/// The kinds of channels that a list needs a column for: cameras, and what any row has.
+fn kinds_in<'a>(rows: impl Iterator<Item = &'a Counts>) -> Vec<String> {
+    let all = rows.fold(Counts::of(kind::CAMERA, 1), |all, counts| all.max(counts));
+    all.iter().map(|(kind, _)| kind.to_owned()).collect()
+}
+
+/// A day for people, where the hour would only take room.
+fn day_words(utc_s: i64) -> String {
+    let date = date_words(utc_s);
+    date.split(',').next().unwrap_or_default().to_owned()
+}
+
 /// Counts in one line, for example `4 Camera channels`; a dash for none.
 fn counts_words(counts: &Counts) -> Markup {
     html! {
@@ -129,15 +209,6 @@ fn counts_words(counts: &Counts) -> Markup {
             span class="figures" { (count) } " " (kind_label(key))
         }
     }
-}
-
-/// An instant as an absolute date for people, in UTC.
-fn date_words(utc_s: i64) -> String {
-    Timestamp::from_second(utc_s)
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-        .to_zoned_datetime(TimeZone::UTC)
-        .strftime("%-d %B %Y, %H:%M UTC")
-        .to_string()
 }
 
 /// What is wrong, beside the field it is about.
