@@ -65,6 +65,7 @@ async fn home_page(
         Err(error) => return problem_page(Some(signed_in), &error),
     };
     let is_staff = signed_in.actor.role.is_staff();
+    let may_add = signed_in.actor.role.may(Right::Work) && (!is_staff || !distributors.is_empty());
     let frame = Frame {
         signed_in: Some(signed_in),
         title: if query.archived {
@@ -112,7 +113,7 @@ async fn home_page(
             @if query.archived { a href="/" { "Projects in use" } }
             @else { a href="/?archived=true" { "Archived projects" } }
         }
-        @if !query.archived && (!is_staff || !distributors.is_empty()) {
+        @if !query.archived && may_add {
             (panel("New project", None, html! {}, add))
         }
     };
