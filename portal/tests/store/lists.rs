@@ -219,6 +219,8 @@ fn an_answer_is_kept_once_for_each_user_and_key() {
         let user = User {
             id: UserId::random(&mut rand::rng()),
             email: "a@vendor.test".to_owned(),
+            name: String::new(),
+            disabled: false,
             role: Role::Admin,
             distributor: None,
             password_phc: None,
@@ -250,6 +252,8 @@ fn a_claim_is_used_and_a_report_decided_once() {
         let user = User {
             id: UserId::random(&mut rand::rng()),
             email: "a@vendor.test".to_owned(),
+            name: String::new(),
+            disabled: false,
             role: Role::Admin,
             distributor: None,
             password_phc: None,
