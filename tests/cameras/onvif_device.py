@@ -20,7 +20,7 @@ DISCOVERY_GROUP, DISCOVERY_PORT = "239.255.255.250", 3702
 MAX_REQUEST_BYTES = 64 * 1024
 SIOCGIFADDR, SIOCGIFHWADDR = 0x8915, 0x8927
 
-NAMESPACES = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in {
+NAMESPACES = {
     "s": "http://www.w3.org/2003/05/soap-envelope",
     "tds": "http://www.onvif.org/ver10/device/wsdl",
     "trt": "http://www.onvif.org/ver10/media/wsdl",
@@ -34,11 +34,15 @@ NAMESPACES = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in {
     "wsnt": "http://docs.oasis-open.org/wsn/b-2",
     "wsa10": "http://www.w3.org/2005/08/addressing",
     "wsd": "http://schemas.xmlsoap.org/ws/2005/04/discovery",
-}.items())
+}
 
 
 def envelope(body, header=""):
-    return (f'<?xml version="1.0" encoding="UTF-8"?><s:Envelope {NAMESPACES}>'
+    # Those that are used: an answer to a probe has to fit one packet, since fragments are
+    # dropped at the gate.
+    used = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NAMESPACES.items()
+                    if prefix == "s" or f"{prefix}:" in header + body)
+    return (f'<?xml version="1.0" encoding="UTF-8"?><s:Envelope {used}>'
             f"<s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>")
 
 

@@ -397,9 +397,11 @@ fn our_services_are_sandboxed() {
 
 #[test]
 fn the_products_kernel_has_what_its_units_use() {
-    let config =
-        std::fs::read_to_string(root().join("buildroot-external/board/x86_64/linux.config"))
-            .expect("the kernel's configuration is there");
+    let config = ["linux.config", "x86_64/linux.config"].map(|file| {
+        std::fs::read_to_string(root().join("buildroot-external/board").join(file))
+            .expect("the kernel's configuration is there")
+    });
+    let config = config.concat();
     let used = [
         // scripts/lib/initrd/init
         "BLK_DEV_INITRD",

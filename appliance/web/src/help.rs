@@ -85,6 +85,16 @@ pub(crate) const HELP: &[Help] = &[
         text: "For a camera that does not list by itself. It is asked before it is saved: you see what it answers, and nothing changes before you say so.",
     },
     Help {
+        path: "/cameras/adding/{id}",
+        name: "Cameras that are being added",
+        text: "Each camera of the list is asked for its name and streams, some at a time, and all that answer are saved together at the end. You can leave this page; the work goes on.",
+    },
+    Help {
+        path: "/updates",
+        name: "Updates",
+        text: "Takes the one signed file of a version and writes it beside the one that runs; the box restarts into it when you say so, and goes back by itself if it does not work within three starts. Settings and recordings stay. The recovery key, which opens the data on another main board, is shown here to an admin: keep it away from the box.",
+    },
+    Help {
         path: "/cameras/import",
         name: "Add a list of cameras",
         text: "Paste or choose a list, one camera a line: address, name, user, password. Every line gets a verdict; nothing is saved before you say so. A list that a box saved can be read here again; passwords are not in it.",

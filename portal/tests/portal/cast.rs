@@ -3,16 +3,21 @@
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use sealgate_portal::desk::{Places, open_store};
+use sealgate_portal::rules::Counts;
 use sealgate_portal::store::people::{ApiToken, Authenticator};
+use sealgate_portal::store::work::Claim;
 use sealgate_portal::store::{
     PasswordLink, Session, Store, StoreError, TokenHash, TokenId, Tx, User, UserId, transact,
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::boxes::{P384, RSA, SoftwareBox};
 use crate::world::{ADMIN, Answer, Distributor, PASSWORD, World};
 
+/// A code as claims keep it: without the hyphens between its groups.
+const CLAIM_CODE: &str = "0123456789ABCDEFGHJKMNPQR";
 /// What every minted session's forms carry.
 pub const CSRF: &str = "proof";
 const TOTP_KEY: [u8; 20] = [7; 20];
@@ -38,6 +43,9 @@ pub struct Cast {
     pub project: String,
     pub server: String,
     failed_server: String,
+    returning_server: String,
+    proof: String,
+    claim_request: String,
     pub file: String,
     mac_file: String,
     request: String,
@@ -86,8 +94,8 @@ impl Cast {
             token: world.sign_in("kai@seller.test").await,
         };
         let server = world.server(&kai, "Quay").await;
-        let request = SoftwareBox::new(RSA, 3, "NVR-0207").request(None);
-        let made = world.issue(&kai, &server, &request, 4).await;
+        let quay = SoftwareBox::new(RSA, 3, "NVR-0207").request(None);
+        let made = world.issue(&kai, &server, &quay, 4).await;
         let file = made.expect(201, "")["id"].as_str().unwrap().to_owned();
         let failed_server = world.server(&kai, "Failed").await;
         let mut failed = SoftwareBox::new(P384, 4, "NVR-0193");
@@ -96,6 +104,18 @@ impl Cast {
             .await;
         made.expect(201, "");
         failed.counter = 30;
+        let returning_server = world.server(&kai, "Smaller").await;
+        let mut returning = SoftwareBox::new(RSA, 5, "NVR-0211");
+        let request = returning.request(None);
+        let made = world.issue(&kai, &returning_server, &request, 8).await;
+        let first = made.expect(201, "")["id"].as_str().unwrap().to_owned();
+        returning.counter = 8;
+        let proof = returning.request(Some(&world.secret(&first)));
+        let made = world.issue(&kai, &returning_server, &proof, 4).await;
+        let second = made.expect(201, "")["id"].as_str().unwrap().to_owned();
+        returning.counter = 16;
+        let proof = returning.request(Some(&world.secret(&second)));
+        let claim_server = world.server(&kai, "Claimed").await;
         let view = world
             .get(&format!("/api/v1/servers/{server}"), &kai.token)
             .await;
@@ -110,9 +130,12 @@ impl Cast {
             project: view["project_id"].as_str().unwrap().to_owned(),
             server,
             failed_server,
+            returning_server,
+            proof,
+            claim_request: SoftwareBox::new(P384, 6, "NVR-0216").request(None),
             file,
             mac_file: format!("{}-1", listed["license_id"].as_str().unwrap()),
-            request,
+            request: quay,
             returned: failed.request(None),
             target,
             store,
@@ -124,7 +147,30 @@ impl Cast {
             let id = cast.user(email).id;
             cast.tx(|tx| tx.set_password(id, &phc));
         }
+        let now_s = cast.world.clock.now().as_second();
+        let claim = Claim {
+            code_sha256: Sha256::digest(CLAIM_CODE).into(),
+            server: claim_server.parse().unwrap(),
+            user: cast.user(ADMIN).id,
+            counts: Counts::of("camera", 3),
+            created_utc_s: now_s,
+            expires_utc_s: now_s + 3600,
+            used_by: None,
+        };
+        cast.tx(|tx| tx.insert_claim(&claim));
         cast
+    }
+
+    /// A report of a box that nobody decided about.
+    fn open_report(&self) -> i64 {
+        let server = self.server.parse().unwrap();
+        let open = || self.tx(|tx| tx.open_reports(Some(server), 1)).pop();
+        let report = open().unwrap_or_else(|| {
+            let user = self.user(ADMIN).id;
+            self.tx(|tx| tx.insert_report(server, user, "It smokes.", 1));
+            open().unwrap()
+        });
+        report.id
     }
 
     pub fn tx<T>(&self, work: impl FnOnce(&mut dyn Tx) -> Result<T, StoreError>) -> T {
@@ -199,6 +245,10 @@ impl Cast {
             self.kai.clone()
         } else if under("/projects/") {
             self.project.clone()
+        } else if under("/reports/") {
+            self.open_report().to_string()
+        } else if path.ends_with("/return") {
+            self.returning_server.clone()
         } else if path.ends_with("/write-off") {
             self.failed_server.clone()
         } else if under("/servers/") {
@@ -254,6 +304,42 @@ impl Cast {
             "/servers/{id}/move" => vec![("project", self.project.clone())],
             "/servers/{id}/check" | "/servers/{id}/licenses" => {
                 vec![("request", self.request.clone()), ("camera", text("4"))]
+            }
+            "/servers/{id}/claim" => vec![("camera", text("1"))],
+            "/servers/{id}/dongle" => vec![("serial", text("D-1")), ("camera", text("2"))],
+            "/servers/{id}/mac" | "/servers/{id}/mac/check" => {
+                vec![("list", format!("0001BD08{n:04x}"))]
+            }
+            "/servers/{id}/report" => vec![("note", text("It smokes."))],
+            "/servers/{id}/return" => vec![("request", self.proof.clone())],
+            "/reports/{id}" => vec![
+                ("decision", text("decline")),
+                ("answer", text("It has to be sent in.")),
+            ],
+            "/servers/{id}/info" => {
+                let id = self.server.parse().unwrap();
+                let row = self.tx(|tx| tx.server_row(id)).unwrap();
+                vec![
+                    ("name", row.server.name),
+                    ("version", row.version.to_string()),
+                ]
+            }
+            "/projects/{id}/info" => {
+                let id = self.project.parse().unwrap();
+                let row = self.tx(|tx| tx.project_row(id)).unwrap();
+                vec![
+                    ("name", row.project.name),
+                    ("version", row.version.to_string()),
+                ]
+            }
+            "/distributors/{id}" => {
+                let id = self.kai.parse().unwrap();
+                let row = self.tx(|tx| tx.distributor_row(id)).unwrap();
+                vec![
+                    ("email", text("kai@seller.test")),
+                    ("may_list_macs", text("on")),
+                    ("version", row.version.to_string()),
+                ]
             }
             "/distributors" => vec![
                 ("name", format!("Distributor {n}")),
@@ -313,6 +399,9 @@ impl Cast {
                 json!({ "request": self.request, "entitlements": { "camera": 4 } })
             }
             ("POST", "/api/v1/servers/{id}/write-off") => json!({ "note": "burnt" }),
+            ("POST", "/api/v1/activations") => {
+                json!({ "code": CLAIM_CODE, "request": self.claim_request })
+            }
             ("POST", "/api/v1/hardware-returns") => {
                 json!({ "request": self.returned, "note": "came by post" })
             }

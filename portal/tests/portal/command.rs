@@ -315,8 +315,9 @@ async fn the_check_of_the_ledger_names_the_first_broken_entry() {
         ("DELETE FROM ledger WHERE seq = 1", 2, LedgerFault::Changed),
         ("DELETE FROM ledger WHERE seq = 3", 3, LedgerFault::Missing),
         (
-            "INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, reason, note)
-             SELECT at_utc_ms, distributor_id, kind, delta, reason, note FROM ledger WHERE seq = 1",
+            "INSERT INTO ledger (at_utc_ms, distributor_id, kind, delta, balance, reason, note)
+             SELECT at_utc_ms, distributor_id, kind, delta, balance, reason, note
+             FROM ledger WHERE seq = 1",
             4,
             LedgerFault::Unlinked,
         ),

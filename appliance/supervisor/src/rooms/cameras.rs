@@ -303,6 +303,8 @@ impl CameraRoom for Cameras {
     }
 
     async fn assign_all(&self) -> Result<Vec<CameraVerdict>, Problem> {
+        // A license that has just come counts already.
+        self.desk.decide_again().await;
         let picture = self.desk.picture();
         let without = picture
             .decisions
