@@ -14,9 +14,12 @@ use crate::store::{
     DistributorId, Project, ProjectId, Server, ServerId, StoreError, TpmId, UserId,
 };
 
+/// A row of an object and one kind of its channels, with three numbers of them.
+type Joined<T> = (T, Option<(String, [u32; 3])>);
+
 /// Rows of one object stand together, one for each kind of channel: folds them into one.
 fn fold<T>(
-    rows: Vec<(T, Option<(String, [u32; 3])>)>,
+    rows: Vec<Joined<T>>,
     same: impl Fn(&T, &T) -> bool,
     add: impl Fn(&mut T, &str, [u32; 3]),
 ) -> Vec<T> {
@@ -54,8 +57,6 @@ fn read_numbers(
     ];
     Ok(Some((kind, numbers)))
 }
-
-type Joined<T> = (T, Option<(String, [u32; 3])>);
 
 fn read_server_row(row: &SqlRow) -> Result<Joined<ServerRow>, StoreError> {
     let server = read_server(row)?;
