@@ -290,7 +290,8 @@ class Owner:
 
     def resume(self, url, password):
         """Another device: signs in, and says where that leads. The phone stays as it is."""
-        usual, context = self.page, self.browser.new_context(ignore_https_errors=True, viewport=DESKTOP)
+        usual, context = self.page, self.browser.new_context(
+            ignore_https_errors=True, viewport=DESKTOP, reduced_motion="reduce")
         self.page = context.new_page()
         try:
             self.page.goto(url + "/sign-in")
