@@ -8,6 +8,8 @@ const AHEAD_S = 20;        // asked for in advance
 const BEHIND_S = 20;       // kept after it was played
 const AT_ONCE = 4;         // parts asked for together
 const STILL_MS = 250;      // between two single pictures
+const STILL_TRIES = 5;
+const STILL_AGAIN_MS = 1500;
 const MOST_EVENTS = 60;
 
 class Playback {
@@ -314,6 +316,11 @@ class Playback {
       button.className = "event";
       film.muted = true;
       film.dataset.src = `/api/v1/still/${this.camera}?at_utc_ms=${event.start_utc_ms}`;
+      // The picture of what happens now is on disk a moment later.
+      let tries = 0;
+      film.addEventListener("error", () => {
+        if (++tries <= STILL_TRIES) setTimeout(() => film.isConnected && film.load(), STILL_AGAIN_MS);
+      });
       const length = Math.max(1, Math.round((event.end_utc_ms - event.start_utc_ms) / 1000));
       words.textContent = `${event.kind ?? "event"}, ${this.line.clock.format(event.start_utc_ms)}, ${length} s`;
       button.append(film, words);
